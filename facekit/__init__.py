@@ -1,0 +1,34 @@
+"""facekit: read faces, and be told how sure the answer is."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facekit.analyze import FaceAnalyzer
+    from facekit.errors import FacekitError
+    from facekit.face import Age, Expression, Face, Gender, Report
+
+__version__ = "0.1.0"
+
+__all__ = ["Age", "Expression", "Face", "FaceAnalyzer", "FacekitError", "Gender", "Report", "__version__"]
+
+_HOMES = {
+    "Age": "face",
+    "Expression": "face",
+    "Face": "face",
+    "FaceAnalyzer": "analyze",
+    "FacekitError": "errors",
+    "Gender": "face",
+    "Report": "face",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `import facekit` costs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facekit' has no attribute {name!r}")
+    return getattr(import_module(f"facekit.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
