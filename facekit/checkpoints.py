@@ -1,0 +1,174 @@
+"""A checkpoint folder, `{config.json, model.safetensors, README.md}`: read, write, verify."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from facekit.errors import CheckpointNotFound, DamagedCheckpoint
+from facekit.labels import ATTRIBUTES, EXPRESSIONS, MAX_AGE
+
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
+MAX_WEIGHT_BYTES = 512 * 2**20
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Calibration(_Frozen):
+    """How logits become probabilities one can rely on; fitted on validation.
+
+    Attributes:
+        attribute_scale, attribute_shift: Platt scaling (Platt, 1999), sigmoid(scale * logit + shift), one pair an attribute.
+        age_temperature, expression_temperature: logits are divided by them (Guo et al., 2017).
+        unsure_below: an answer is "unsure" while its calibrated confidence, in [0.5, 1], is below this; one value an
+            attribute. `expression_unsure_below` likewise, in [1/7, 1].
+    """
+
+    attribute_scale: tuple[float, ...] = (1.0,) * len(ATTRIBUTES)
+    attribute_shift: tuple[float, ...] = (0.0,) * len(ATTRIBUTES)
+    age_temperature: float = Field(1.0, gt=0)
+    expression_temperature: float = Field(1.0, gt=0)
+    unsure_below: tuple[float, ...] = (0.75,) * len(ATTRIBUTES)
+    expression_unsure_below: float = Field(0.5, ge=0, le=1)
+
+
+class Network(_Frozen):
+    """Arguments of `nets.FaceNet`."""
+
+    heads: dict[Literal["attributes", "age", "expression"], int]
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    stem: int = 3
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class CheckpointConfig(_Frozen):
+    """config.json: what the network is, how to read its logits, and how it was made.
+
+    `training` holds recipe, data, split, seed, commit and versions; `metrics` the evaluation records by data set.
+    """
+
+    format: Literal[1] = 1
+    architecture: Literal["face-net"] = "face-net"
+    description: str = ""
+    network: Network
+    calibration: Calibration = Calibration()
+    training: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+
+HEAD_SIZES = {"attributes": len(ATTRIBUTES), "age": MAX_AGE + 1, "expression": len(EXPRESSIONS)}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint folder that was read and verified.
+
+    Attributes:
+        name: what it was asked for by: a shipped name, a folder or a Hub repository.
+        folder: where its files are.
+        config: its config.json.
+        model: the network in eval mode, float32.
+    """
+
+    name: str
+    folder: Path
+    config: CheckpointConfig
+    model: nn.Module
+
+    @property
+    def card(self) -> str:
+        """Its model card in Markdown, front matter included; empty where there is none."""
+        path = self.folder / CARD_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """config.json of a checkpoint folder.
+
+    Raises:
+        CheckpointNotFound: there is no config.json.
+        DamagedCheckpoint: it is not valid; the message names the field.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {CONFIG_FILE}.")
+    try:
+        config = CheckpointConfig.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} is damaged at {where} ({first['msg']}): fetch it again.") from None
+    wrong = {task: size for task, size in config.network.heads.items() if size != HEAD_SIZES[task]}
+    if wrong:
+        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} has heads of the wrong size ({wrong}): expected {HEAD_SIZES}.")
+    return config
+
+
+def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
+    """The verified checkpoint in `folder`; tensor names, types and shapes are checked before any is read.
+
+    Raises:
+        CheckpointNotFound: `folder` holds no checkpoint.
+        DamagedCheckpoint: its files are broken or do not fit each other.
+    """
+    from facekit.nets import build
+
+    config = read_config(folder)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {WEIGHTS_FILE}.")
+    if path.stat().st_size > MAX_WEIGHT_BYTES:
+        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large.")
+    with torch.device("meta"):
+        model = build(config.architecture, config.network.model_dump())
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            if shapes != expected:
+                odd = sorted(k for k in shapes.keys() | expected.keys() if shapes.get(k) != expected.get(k))
+                raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}.")
+            weights = {key: file.get_tensor(key) for key in expected}
+    except (SafetensorError, OSError) as error:
+        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} is damaged ({error}): fetch it again.") from None
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} holds values that are not numbers: train it again.")
+    model.load_state_dict(weights, assign=True)
+    return Checkpoint(name or folder.name, folder, config, model.eval().requires_grad_(False))
+
+
+def write_checkpoint(
+    folder: Path, model: nn.Module, config: CheckpointConfig, *, card: str | None = None, half: bool = False
+) -> None:
+    """Write a checkpoint folder; each file is complete or not there at all.
+
+    Args:
+        half: store floating-point weights as float16 (they are read back as float32).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for key, value in model.state_dict().items()
+    }
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        part = Path(scratch)
+        save_file(weights, part / WEIGHTS_FILE, metadata={"format": "pt"})
+        text = json.dumps(config.model_dump(mode="json"), indent=1)
+        (part / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        if card is not None:
+            (part / CARD_FILE).write_text(card, encoding="utf-8")
+        for file in part.iterdir():
+            file.chmod(0o644)  # safetensors writes files that only their owner can read
+            os.replace(file, folder / file.name)

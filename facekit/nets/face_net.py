@@ -1,0 +1,73 @@
+"""FaceNet: one residual backbone, one linear head a task."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+
+class FaceNet(nn.Module):
+    """A ResNet (He et al., 2016) of basic blocks with any widths, and a linear head for every task.
+
+    With `widths=(64, 128, 256, 512)` the backbone is ResNet-18; halving the widths keeps most of the accuracy on aligned faces
+    at a quarter of the work, and the stem's stride and pooling are kept because early layers cost the most on a CPU.
+
+    Args:
+        heads: task name to its number of logits, e.g. `{"attributes": 40, "age": 101, "expression": 7}`.
+        widths: channels of the four stages.
+        depths: basic blocks in each stage.
+        stem: kernel side of the first convolution, odd.
+        dropout: share of the embedding dropped in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        heads: Mapping[str, int],
+        widths: Sequence[int] = (32, 64, 128, 256),
+        depths: Sequence[int] = (2, 2, 2, 2),
+        stem: int = 3,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], stem, stride=2, padding=stem // 2, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2, padding=1),
+        )
+        channels = [widths[0], *widths]
+        self.stages = nn.Sequential(
+            *(
+                _stage(channels[i], width, depth, stride=1 if i == 0 else 2)
+                for i, (width, depth) in enumerate(zip(widths, depths, strict=True))
+            )
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({task: nn.Linear(widths[-1], size) for task, size in heads.items()})
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        for block in self.modules():
+            if isinstance(block, BasicBlock):
+                nn.init.zeros_(block.bn2.weight)  # every block starts as the identity
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, widths[-1]) embeddings."""
+        return self.stages(self.stem(crops)).mean((2, 3))
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
+        embedding = self.dropout(self.embed(crops))
+        return {task: head(embedding) for task, head in self.heads.items()}
+
+
+def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequential:
+    first = BasicBlock(channels, width, stride, _shortcut(channels, width, stride))
+    return nn.Sequential(first, *(BasicBlock(width, width) for _ in range(depth - 1)))
+
+
+def _shortcut(channels: int, width: int, stride: int) -> nn.Module | None:
+    """What the skip connection needs where the shape changes: a strided 1x1 convolution."""
+    if stride == 1 and channels == width:
+        return None
+    return nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
