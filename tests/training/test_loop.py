@@ -1,0 +1,94 @@
+"""A tiny net on generated crops: one picture with a bright top is "smiling", one with a bright left half is old."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facekit.checkpoints import read_checkpoint
+from facekit.labels import ATTRIBUTES
+from training.data.prepare import Prepared
+from training.loop import Loop
+from training.recipe import Recipe
+
+
+def generated(count: int, seed: int) -> Prepared:
+    random = np.random.default_rng(seed)
+    crops = random.integers(0, 60, (count, 160, 144, 3), dtype=np.uint8)
+    smiling, age = random.integers(0, 2, count), random.uniform(10, 80, count).astype(np.float32)
+    attributes = np.full((count, len(ATTRIBUTES)), np.nan, np.float32)
+    attributes[:, ATTRIBUTES.index("Smiling")] = smiling
+    attributes[:, ATTRIBUTES.index("Male")] = smiling
+    crops[smiling == 1, :80] += 150
+    labels = {"attributes": attributes, "age": age, "file": np.array([f"{i}.png" for i in range(count)])}
+    return Prepared("generated", crops, labels, np.ones(count, bool))
+
+
+def tiny(folder: Path, **fields: object) -> Recipe:
+    settings = {
+        "name": "tiny",
+        "description": "a net that a test can train",
+        "runs": str(folder),
+        "data": [{"path": "generated", "batch": 8}],
+        "network": {"heads": {"attributes": 40, "age": 101}, "widths": [4, 4, 8, 8], "depths": [1, 1, 1, 1]},
+        "epochs": 2,
+        "steps": 4,
+        "sizes": [[0, 0.5]],
+        "warmup": 2,
+        "learning_rate": 0.01,
+        "ema": 0.5,
+        "precision": "no",
+    }
+    return Recipe.model_validate(settings | fields)
+
+
+def make_loop(recipe: Recipe, folder: Path) -> Loop:
+    folder.mkdir(exist_ok=True)
+    return Loop(recipe, [generated(64, 0)], [generated(32, 1)], folder)
+
+
+def test_it_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, epochs=4, steps=12), tmp_path / "run")
+    checkpoint = read_checkpoint(loop.run())
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["validation"]["generated gender"] > 0.9
+    assert lines[-1]["loss"]["attributes"] < lines[0]["loss"]["attributes"]
+    assert checkpoint.config.training["recipe"]["seed"] == 0
+    assert checkpoint.config.training["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    unbroken = make_loop(tiny(tmp_path), tmp_path / "unbroken")
+    unbroken.run()
+    broken = make_loop(tiny(tmp_path), tmp_path / "broken")
+
+    def stop(loop: Loop) -> None:
+        if loop.epoch == 1:
+            raise KeyboardInterrupt
+
+    broken.add_callback("epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    resumed = make_loop(tiny(tmp_path), tmp_path / "broken")
+    resumed.run(resume=True)
+    assert resumed.step == unbroken.step == 8
+    for key, value in unbroken.ema.module.state_dict().items():
+        assert torch.equal(value, resumed.ema.module.state_dict()[key]), key
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, losses={"age": 1e30, "age_years": 1e38}), tmp_path / "run")
+    with pytest.raises(FloatingPointError, match="learning_rate"):
+        loop.run()
+
+
+def test_callbacks_see_every_step_and_epoch(tmp_path: Path) -> None:
+    seen: list[str] = []
+    loop = make_loop(tiny(tmp_path), tmp_path / "run")
+    for event in ("step", "epoch", "end"):
+        loop.add_callback(event, lambda loop, event=event: seen.append(event))
+    loop.run()
+    assert seen == (["step"] * 4 + ["epoch"]) * 2 + ["end"]

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from facekit.errors import RecipeError, UnknownName
+from training.loop import learning_rate, view_size
+from training.recipe import RECIPES, list_recipes, load_recipe
+
+
+@pytest.mark.parametrize("name", [path.stem for path in RECIPES.glob("*.yaml")])
+def test_every_recipe_is_valid_and_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert 20 < len(list_recipes()[name]) < 200
+
+
+def test_fields_are_replaced_at_any_depth() -> None:
+    recipe = load_recipe("faces", ["epochs=3", "losses.age=0.25", "augment.jpeg=0", "data_root=/somewhere"])
+    assert (recipe.epochs, recipe.losses.age, recipe.augment.jpeg, recipe.data_root) == (3, 0.25, 0, "/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("override", "names"),
+    [("epoch=3", "epoch"), ("losses.ages=1", "losses.ages"), ("epochs=many", "epochs"), ("epochs", "field=value")],
+)
+def test_a_typo_names_the_field(override: str, names: str) -> None:
+    with pytest.raises(RecipeError, match=names):
+        load_recipe("faces", [override])
+
+
+def test_unknown_recipe_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="faces"):
+        load_recipe("no-such-recipe")
+
+
+def test_a_recipe_may_be_a_file_of_your_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text((RECIPES / "faces.yaml").read_text())
+    assert load_recipe(str(path)).name == "mine"
+    path.write_text("just words")
+    with pytest.raises(RecipeError, match=r"mine\.yaml"):
+        load_recipe(str(path))
+
+
+def test_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
+    recipe = load_recipe("faces", ["epochs=10", "steps=100", "warmup=100", "decay=0.5", "learning_rate=1"])
+    rates = [learning_rate(recipe, step) for step in (0, 99, 400, 750, 999)]
+    assert rates == pytest.approx([0.01, 1, 1, 0.5, 0.002])
+
+
+def test_pictures_grow_at_the_given_epochs() -> None:
+    recipe = load_recipe("faces", ["sizes=[[0, 0.5], [3, 1.0]]"])
+    assert [view_size(recipe, epoch) for epoch in (0, 2, 3, 9)] == [(56, 64), (56, 64), (112, 128), (112, 128)]

@@ -1,0 +1,140 @@
+"""Crops a whole data set once, in parallel, with the crop that inference uses, into arrays that training maps into memory."""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from facekit.align import Points, crop_face, frame_landmarks
+from facekit.detect import Detector, load_detector
+from facekit.detect.mtcnn import MTCNNDetector
+from facekit.errors import DataError, ImageError
+from facekit.images import read_image
+from training.data.source import LabelArrays, Source
+
+MARGIN = 16
+"""Pixels kept around the canonical crop, for augmentation to move in."""
+
+_LABEL = "label_"
+_PADDING, _SMALLEST_SIDE, _FACE_SHARE = 0.2, 128, 0.35
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """N crops (N, 160, 144, 3) uint8, mapped from disk, and their labels; `found` (N,) bool says where landmarks were."""
+
+    name: str
+    crops: NDArray[np.uint8]
+    labels: LabelArrays
+    found: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def subset(self, mask: NDArray[np.bool_]) -> "Prepared":
+        """The rows where `mask` (N,) is True, copied into memory."""
+        return Prepared(self.name, self.crops[mask], {k: v[mask] for k, v in self.labels.items()}, self.found[mask])
+
+
+def locate_face(image: NDArray[np.uint8], detector: Detector) -> tuple[Points, bool]:
+    """Landmarks of the face that a labelled picture is about, and whether the detector found it.
+
+    Takes the large face nearest the middle. A tight crop is tried with a border around it; where no face is found the
+    landmarks are those of the frame (`align.frame_landmarks`).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    scale = max(1.0, _SMALLEST_SIDE / min(height, width))
+    size = (round(width * scale), round(height * scale))
+    large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) if scale > 1 else image
+    border = round(_PADDING * min(size))
+    for pad in (0, border) if height > 1.15 * width else (border, 0):
+        padded = cv2.copyMakeBorder(large, pad, pad, pad, pad, cv2.BORDER_CONSTANT)
+        found = detector(padded)
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(1) if len(found) else np.zeros(0)
+        wide = np.flatnonzero(sides > _FACE_SHARE * min(size))
+        if len(wide):
+            middle = found.landmarks[wide].mean(1) - pad - np.array(size) / 2  # (M, 2) from the centre
+            best = wide[np.hypot(*middle.T).argmin()]
+            return ((found.landmarks[best] - pad) / scale).astype(np.float32), True
+    return frame_landmarks(width, height), False
+
+
+def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: int = 2) -> Prepared:
+    """Crop every picture of `source` into `folder`; what is already there and complete is reused.
+
+    Damaged pictures are left out and named in `folder/damaged.txt`. Nothing half-written is ever taken for complete: the
+    labels are written last.
+
+    Raises:
+        DataError: no picture could be read.
+    """
+    if (folder / "labels.npz").exists():
+        return load_prepared(folder, source.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    crops = np.lib.format.open_memmap(
+        folder / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(source), 128 + 2 * MARGIN, 112 + 2 * MARGIN, 3)
+    )
+    found = np.zeros(len(source), bool)
+    damaged: dict[int, str] = {}
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector,)) as pool:
+        jobs = pool.map(_crop_bytes, (source.read(i) for i in range(len(source))), chunksize=64)
+        for i, result in enumerate(track(jobs, f"cropping {source.name}", len(source))):
+            if isinstance(result, str):
+                damaged[i] = result
+            else:
+                crops[i], found[i] = result
+    kept = np.array([i not in damaged for i in range(len(source))])
+    if not kept.any():
+        raise DataError(f"None of the {len(source)} pictures of {source.name} could be read: {damaged[0]}")
+    (folder / "damaged.txt").write_text("".join(f"{source.labels['file'][i]}: {why}\n" for i, why in damaged.items()))
+    crops.flush()
+    with (folder / "labels.part").open("wb") as file:
+        np.savez_compressed(file, **_prefixed({"found": found, "kept": kept}, source.labels))
+    (folder / "labels.part").rename(folder / "labels.npz")
+    return load_prepared(folder, source.name)
+
+
+def _prefixed(own: dict[str, NDArray], labels: LabelArrays) -> dict[str, NDArray]:
+    """Names for numpy's archive, whose writer has a parameter called `file` itself."""
+    return own | {_LABEL + key: value for key, value in labels.items()}
+
+
+def load_prepared(folder: Path, name: str) -> Prepared:
+    """What `prepare` left in `folder`."""
+    with np.load(folder / "labels.npz") as arrays:
+        kept, found = arrays["kept"], arrays["found"]
+        labels = {key.removeprefix(_LABEL): arrays[key] for key in arrays if key.startswith(_LABEL)}
+    crops = np.load(folder / "crops.npy", mmap_mode="r")
+    whole = Prepared(name, crops, labels, found)
+    return whole if kept.all() else whole.subset(kept)
+
+
+_detector: Detector  # one a worker process
+
+
+def _start_worker(detector: str) -> None:
+    import torch
+
+    global _detector
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _detector = load_detector(detector)
+    if isinstance(_detector, MTCNNDetector):
+        _detector.min_face_size = round(_FACE_SHARE * _SMALLEST_SIDE)  # smaller faces are not what the picture is about
+
+
+def _crop_bytes(data: bytes) -> tuple[NDArray[np.uint8], bool] | str:
+    try:
+        image = read_image(data)
+    except ImageError as error:
+        return str(error)
+    landmarks, found = locate_face(image, _detector)
+    return crop_face(image, landmarks, margin=MARGIN), found

@@ -1,0 +1,135 @@
+"""Recipes: one small YAML file an experiment, and their schema. A typo is an error that names the field."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facekit.checkpoints import Network
+from facekit.errors import RecipeError, UnknownName
+from training.augment import Strength
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSet(_Frozen):
+    """One data set of a recipe.
+
+    Attributes:
+        path: file or folder, relative to the recipe's `data_root`.
+        batch: pictures of this set in every batch.
+        hold_out: share of the training pictures kept for validation where the set has no validation split, in [0, 1).
+    """
+
+    path: str
+    batch: int = Field(gt=0)
+    hold_out: float = Field(0.0, ge=0, lt=1)
+
+
+class Losses(_Frozen):
+    """Weights of the tasks' losses, and details of each.
+
+    Attributes:
+        attributes, age, age_years, expression: weights of binary cross-entropy (mean over the attributes), cross-entropy with
+            a normal distribution about the true age (Gao et al., 2018), absolute error of the expected age in years, and
+            cross-entropy with the annotators' shares.
+        gender: weight of `Male` among the attributes, which weigh 1 each.
+        age_spread: standard deviation of that normal distribution, in years.
+        single_label: share of the data set's own single expression label in the target; the votes have the rest.
+    """
+
+    attributes: float = Field(6.0, ge=0)
+    age: float = Field(0.5, ge=0)
+    age_years: float = Field(0.05, ge=0)
+    expression: float = Field(1.0, ge=0)
+    gender: float = Field(4.0, ge=0)
+    age_spread: float = Field(2.5, gt=0)
+    single_label: float = Field(0.4, ge=0, le=1)
+
+
+class Recipe(_Frozen):
+    """Everything that decides a training run.
+
+    Attributes:
+        name, description: of the recipe; the name is that of its file.
+        data_root: folder that the data sets' paths are relative to.
+        cache: folder for prepared crops.
+        runs: folder that numbered run folders are made in.
+        init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
+        sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first, full size last.
+        epochs, steps: an epoch is `steps` batches.
+        learning_rate: reached after `warmup` steps, constant, then linear to 0 over the last `decay` share of all steps.
+        ema: decay of the moving average of the weights, which is what is evaluated and kept.
+        precision: "no" (float32), "bf16", "fp16", or "auto": bf16 where the processor has instructions for it.
+    """
+
+    name: str
+    description: str
+    data_root: str = "data"
+    cache: str = "prepared"
+    runs: str = "runs"
+    seed: int = 0
+    data: tuple[DataSet, ...] = Field(min_length=1)
+    network: Network
+    init: str | None = None
+    epochs: int = Field(gt=0)
+    steps: int = Field(gt=0)
+    sizes: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    warmup: int = Field(300, ge=0)
+    decay: float = Field(0.3, ge=0, le=1)
+    ema: float = Field(0.999, ge=0, lt=1)
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    losses: Losses = Losses()
+    augment: Strength = Strength()
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures a step, over all data sets."""
+        return sum(part.batch for part in self.data)
+
+
+def list_recipes() -> dict[str, str]:
+    """Name to one-line description of every recipe in `training/recipes`."""
+    return {path.stem: yaml.safe_load(path.read_text())["description"] for path in sorted(RECIPES.glob("*.yaml"))}
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """A recipe by name or path, with fields replaced by `field=value` or `part.field=value` (values are YAML).
+
+    Raises:
+        UnknownName: no such recipe.
+        RecipeError: a field is unknown or its value does not fit; the message names it.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownName.among("recipe", name, list(list_recipes()))
+    try:
+        fields: dict[str, Any] = {"name": path.stem, **yaml.safe_load(path.read_text())}
+    except (yaml.YAMLError, TypeError) as error:
+        raise RecipeError(f"{path.name} is not a YAML mapping: {error}.") from None
+    for override in overrides or []:
+        _replace(fields, override)
+    try:
+        return Recipe.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecipeError(f"Recipe {path.stem}: field {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _replace(fields: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise RecipeError(f"{override!r} is not field=value.")
+    *parents, last = key.split(".")
+    for parent in parents:
+        fields = fields.setdefault(parent, {})
+        if not isinstance(fields, dict):
+            raise RecipeError(f"Field {key} does not exist: {parent} has no parts.")
+    fields[last] = yaml.safe_load(value)

@@ -1,0 +1,81 @@
+"""Evaluation records: plain JSON with an interval beside every figure, and how they are read and written."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from facekit.errors import DataError
+from training.metrics import Estimate, Samples
+
+Record = dict[str, Any]
+"""What `training.evaluate.evaluate` gives. Beside a figure `x` stands its 95 % interval [low, high] as `x_interval`."""
+
+
+def plain(value: float) -> float | None:
+    """Six decimals; None, which JSON can say, for NaN."""
+    return None if math.isnan(value) else round(float(value), 6)
+
+
+def entry(name: str, samples: Samples) -> Record:
+    """(1 + R,) samples of one figure as `{name: value, name_interval: [low, high]}`."""
+    estimate = Estimate.of(samples)
+    return {name: plain(estimate.value), f"{name}_interval": [plain(estimate.low), plain(estimate.high)]}
+
+
+def entries(name: str, samples: Samples, keys: Sequence[str]) -> Record:
+    """(1 + R, K) samples as `{name: {key: value}, name_interval: {key: [low, high]}}`."""
+    each = [entry(name, samples[:, k]) for k in range(len(keys))]
+    return {part: {key: one[part] for key, one in zip(keys, each, strict=True)} for part in (name, f"{name}_interval")}
+
+
+def look_up(record: Mapping[str, Any], key: str) -> Any:
+    """The value under a dotted key such as "attributes.accuracy.Smiling"; None where there is none."""
+    value: Any = record
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def interval_of(record: Mapping[str, Any], key: str) -> list[float] | None:
+    """The interval beside a figure: `attributes.accuracy_interval.Smiling`, `age.mae_interval`."""
+    parts = key.split(".")
+    candidates = [[*parts[:i], f"{parts[i]}_interval", *parts[i + 1 :]] for i in range(1, len(parts))]
+    return next((found for c in candidates if (found := look_up(record, ".".join(c))) is not None), None)
+
+
+def read_record(path: Path) -> Record:
+    """One record from its JSON file.
+
+    Raises:
+        DataError: the file is missing, not JSON, or no evaluation record.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Cannot read the record {path} ({error}): write it again with evaluate --json.") from None
+    if not isinstance(record, dict) or "pictures" not in record:
+        raise DataError(f"{path} is no evaluation record: write one with evaluate --json.")
+    return record
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write one record; the file is whole or not there."""
+    write_text(path, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file through a temporary one beside it, so that nobody ever reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)  # mkstemp's own are private
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

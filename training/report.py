@@ -1,0 +1,241 @@
+"""The model card: what a checkpoint is for, how good it is and for whom it is worse, and how it was made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from facekit.checkpoints import CARD_FILE, CheckpointConfig
+from training.records import Record, look_up, write_text
+from training.results import HEADLINES, SETS, percent, results_table, set_name, table, with_interval, years
+
+__all__ = ["model_card", "results_table", "write_card"]
+
+_USE: Final = """## Intended use
+
+For demonstrations, teaching and research on face analysis: it reads from a photo how a face *appears*. Faces are
+found and aligned by facekit before this network sees them; other crops give worse answers.
+
+```python
+from facekit import FaceAnalyzer
+
+analyzer = FaceAnalyzer.from_pretrained("{name}")
+for face in analyzer("photo.jpg").faces:
+    print(face.box, face.gender, face.age, face.expression)
+```
+
+## Limits
+
+- Every answer is a **perceived** one: what annotators of photos would most likely say. It is not who someone is, how
+  old they are, or what they feel. Gender is perceived and has two values here because the data sets' labels have two.
+- **Not for decisions about people**: not for identification, access, hiring, policing, insurance, or estimating the
+  age of a particular person.
+- **No emotion inference at work or in education** (prohibited in the European Union since February 2025). Expression
+  is a description of appearance.
+- The training photos are mostly of celebrities and from the web. It is worse for some groups than for others: see the
+  tables. Race labels served to measure that and nothing else; the network does not answer them.
+- Attributes such as "Attractive" or "Chubby" repeat the judgements of a few annotators.
+
+## License
+
+Trained on CelebA, UTKFace or FER2013, whose terms it carries: **non-commercial research only**. CelebA and UTKFace
+are for non-commercial research; FER2013 comes from a research challenge. The photos belong to their owners.
+"""
+
+_GROUP_FIGURES: Final = {
+    "attributes.mean_accuracy": ("attributes, mean accuracy", percent),
+    "gender.accuracy": ("gender, accuracy", percent),
+    "age.mae": ("age, mean absolute error", years),
+    "age.mean_error": ("age, mean error", years),
+    "expression.accuracy": ("expression, accuracy", percent),
+}
+
+
+def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -> ModelCard:
+    """The card of checkpoint `name`, with figures from evaluation `records` (see `training.evaluate`)."""
+    metadata = ModelCardData(
+        library_name="facekit",
+        pipeline_tag="image-classification",
+        license="other",
+        license_name="research-only-non-commercial",
+        tags=["face-analysis", "face-attributes", "age-estimation", "facial-expression", "pytorch"],
+        model_name=name,
+        eval_results=[result for record in records for result in _eval_results(record)] or None,
+    )
+    sections = [
+        f"# {name}\n\n{config.description}\n",
+        _headlines(records),
+        _USE.format(name=name),
+        *(_groups(record) for record in records),
+        *(_attributes(record) for record in records),
+        *(_expression(record) for record in records),
+        _calibration(records),
+        _making(config),
+    ]
+    return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n" + "\n".join(part for part in sections if part))
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Put the card into a checkpoint folder as its README.md."""
+    write_text(folder / CARD_FILE, str(card))
+
+
+def _eval_results(record: Record) -> Iterable[EvalResult]:
+    """The headline figures of one record for the card's model-index."""
+    for key, (title, form) in HEADLINES.items():
+        if (value := look_up(record, key)) is not None and not key.startswith("calibration"):
+            yield EvalResult(
+                task_type="image-classification",
+                task_name="face analysis",
+                dataset_type={name: key for key, name in SETS.items()}.get(set_name(record), set_name(record)),
+                dataset_name=_title(record),
+                dataset_split=record["split"],
+                metric_type="mae" if form is years else "accuracy",
+                metric_name=title,
+                metric_value=value,
+            )
+
+
+def _headlines(records: Sequence[Record]) -> str:
+    rows = [
+        [_title(record), name, with_interval(record, key, form)]
+        for record in records
+        for key, (name, form) in HEADLINES.items()
+        if look_up(record, key) is not None
+    ]
+    if not rows:
+        return "Not evaluated yet.\n"
+    notes = [
+        f"{_title(record)}: {record['pictures']:,} pictures, detector {record['detector']}, no face found in "
+        f"{record['no_face_found']:,} (they count; the frame is read)."
+        for record in records
+    ]
+    text = "Measured from the photo through detection, with 95 % bootstrap intervals.\n\n"
+    return text + table(("data", "figure", "value"), rows) + "\n" + "\n".join(notes) + "\n"
+
+
+def _groups(record: Record) -> str:
+    """For whom is it worse: one table a set of factors."""
+    groups = record.get("groups", [])
+    if not groups:
+        return ""
+    shown = {
+        key: value for key, value in _GROUP_FIGURES.items() if any(look_up(group, key) is not None for group in groups)
+    }
+    parts = [
+        f"## For whom is it worse: {_title(record)}\n",
+        "Groups of fewer than 20 pictures are marked *: their figures say little.\n",
+    ]
+    for factors in dict.fromkeys(tuple(group["of"]) for group in groups):
+        rows = [
+            [
+                ", ".join(group["of"].values()) + " *" * bool(group["small"]),
+                f"{group['pictures']:,}",
+                *(with_interval(group, key, form) for key, (_, form) in shown.items()),
+            ]
+            for group in groups
+            if tuple(group["of"]) == factors
+        ]
+        parts.append(table((" x ".join(factors), "pictures", *(name for name, _ in shown.values())), rows))
+    return "\n".join(parts)
+
+
+def _attributes(record: Record) -> str:
+    """One row an attribute, against guessing the majority."""
+    attributes = record.get("attributes")
+    if not attributes:
+        return ""
+    errors = look_up(record, "calibration.attributes") or {}
+    rows = []
+    for name in attributes["accuracy"]:
+        cells = [
+            with_interval(record, f"attributes.{figure}.{name}", percent)
+            for figure in ("accuracy", "balanced_accuracy", "f1")
+        ]
+        before, after = (_percent(errors.get(kind, {}).get(name)) for kind in ("ece_before", "ece"))
+        rows.append([name, *cells, _percent(attributes["majority_accuracy"][name]), f"{before} to {after}"])
+    header = ("attribute", "accuracy", "balanced accuracy", "F1", "always guessing the majority", "calibration error")
+    return f"## Attributes: {_title(record)}\n\n" + table(header, rows)
+
+
+def _expression(record: Record) -> str:
+    """The confusion matrix in percent of each true label."""
+    confusion = look_up(record, "confusion.expression")
+    if not confusion:
+        return ""
+    labels, counts = confusion["labels"], confusion["counts"]
+    rows = [
+        [label, f"{sum(row):,}", *(f"{100 * cell / max(1, sum(row)):.0f} %" for cell in row)]
+        for label, row in zip(labels, counts, strict=True)
+    ]
+    text = f"## Expression: {_title(record)}\n\nRows are the data set's labels, columns the answers.\n\n"
+    return text + table(("labelled as", "pictures", *labels), rows)
+
+
+def _calibration(records: Sequence[Record]) -> str:
+    """Expected calibration errors, and what the unsure band leaves."""
+    keys = {"attributes": "mean_ece", "gender": "ece", "expression": "ece"}
+    rows = [
+        [
+            f"{_title(record)}, {task}",
+            with_interval(record, f"calibration.{task}.{key}_before", percent),
+            with_interval(record, f"calibration.{task}.{key}", percent),
+            with_interval(record, f"{task}.unsure_share", percent),
+            with_interval(record, f"{task}.sure_accuracy", percent),
+        ]
+        for record in records
+        for task, key in keys.items()
+        if look_up(record, f"calibration.{task}.{key}") is not None
+    ]
+    if not rows:
+        return ""
+    header = ("answers", "before calibration", "after", "said to be unsure", "accuracy of the rest")
+    text = "## Calibration\n\nExpected calibration error in 15 bins. Calibration was fitted on validation pictures.\n\n"
+    return text + table(header, rows)
+
+
+def _making(config: CheckpointConfig) -> str:
+    """Recipe, data, seed, commit and versions, as config.json holds them."""
+    training: Mapping[str, Any] = config.training
+    recipe: Mapping[str, Any] = training.get("recipe", {})
+    data = [_data_set(part) for part in recipe.get("data", [])]
+    facts = {
+        "recipe": recipe.get("name"),
+        "trained on": "; ".join(data),
+        "length": f"{recipe['epochs']} epochs of {recipe['steps']} steps"
+        if {"epochs", "steps"} <= recipe.keys()
+        else None,
+        "kept epoch": training.get("epoch"),
+        "seed": recipe.get("seed"),
+        "commit": training.get("commit"),
+        "versions": ", ".join(f"{name} {version}" for name, version in training.get("versions", {}).items()),
+    }
+    rows = [[name, str(value)] for name, value in facts.items() if value not in (None, "")]
+    if not rows:
+        return ""
+    text = (
+        "## How it was made\n\n"
+        "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n\n"
+    )
+    listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)
+    return (
+        text
+        + table(("", ""), rows)
+        + f"\n<details><summary>The whole recipe</summary>\n\n```yaml\n{listing}```\n\n</details>\n"
+    )
+
+
+def _data_set(part: Mapping[str, Any]) -> str:
+    name = SETS.get(Path(part["path"]).name, Path(part["path"]).name)
+    held = part.get("hold_out") or 0
+    return f"{name} (train" + (f", less {percent(held)} held out for validation" if held else "") + ")"
+
+
+def _title(record: Record) -> str:
+    return f"{set_name(record)} ({record['split']})" if record["split"] else set_name(record)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else percent(value)
