@@ -1,7 +1,7 @@
 """Five landmarks to the one canonical crop that training and inference share.
 
-The template is CelebA's own alignment (Liu et al., 2015) as MTCNN sees it: the mean landmarks of the training photos in their
-178x218 frame. The crop keeps the 150x171 pixels of that frame from the hat to the collar, at 0.747 of its scale.
+The template is CelebA's own alignment (Liu et al., 2015) as MTCNN sees it: the mean landmarks of the training photos in
+their 178x218 frame. The crop keeps the 150x171 pixels of that frame from the hat to the collar, at 0.747 of its scale.
 """
 
 from typing import Final
@@ -75,7 +75,9 @@ def _shrunk_neighbourhood(
     corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [*size, 1]]) @ inverse.T  # (4, 2)
     height, width = image.shape[:2]
     x1, y1 = np.clip(np.floor(corners.min(0)).astype(int) - 2, 0, (width - 1, height - 1))
-    x2, y2 = np.clip(np.ceil(corners.max(0)).astype(int) + 2, (x1 + 1, y1 + 1), (max(width, x1 + 1), max(height, y1 + 1)))
+    x2, y2 = np.clip(
+        np.ceil(corners.max(0)).astype(int) + 2, (x1 + 1, y1 + 1), (max(width, x1 + 1), max(height, y1 + 1))
+    )
     part = image[y1:y2, x1:x2]
     new = (max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink)))
     small = cv2.resize(part, new, interpolation=cv2.INTER_AREA)
@@ -86,7 +88,7 @@ def _shrunk_neighbourhood(
 
 
 def frame_landmarks(width: int, height: int) -> Points:
-    """Where the landmarks are likely to be in a picture that *is* a face: CelebA's frame by its shape, else a tight crop.
+    """Where landmarks are likely to be in a picture that *is* a face: CelebA's frame by its shape, else a tight crop.
 
     Returns:
         (5, 2) float32 pixels.

@@ -67,7 +67,7 @@ class FaceAnalyzer:
     def __init__(self, checkpoint: Checkpoint, detector: Detector, *, device: str | None = None) -> None:
         self.checkpoint, self.detector = checkpoint, detector
         self.device = torch.device(device or "cpu")
-        self.model = checkpoint.model.to(self.device, memory_format=torch.channels_last)
+        self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
 
     @classmethod
     def from_pretrained(
@@ -219,4 +219,3 @@ def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:
         expression,
         tuple(unsure),
     )
-

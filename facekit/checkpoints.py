@@ -28,7 +28,7 @@ class Calibration(_Frozen):
     """How logits become probabilities one can rely on; fitted on validation.
 
     Attributes:
-        attribute_scale, attribute_shift: Platt scaling (Platt, 1999), sigmoid(scale * logit + shift), one pair an attribute.
+        attribute_scale, attribute_shift: Platt (1999) scaling, sigmoid(scale * logit + shift), a pair an attribute.
         age_temperature, expression_temperature: logits are divided by them (Guo et al., 2017).
         unsure_below: an answer is "unsure" while its calibrated confidence, in [0.5, 1], is below this; one value an
             attribute. `expression_unsure_below` likewise, in [1/7, 1].
@@ -108,10 +108,14 @@ def read_config(folder: Path) -> CheckpointConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} is damaged at {where} ({first['msg']}): fetch it again.") from None
+        raise DamagedCheckpoint(
+            f"{CONFIG_FILE} of {folder.name} is damaged at {where} ({first['msg']}): fetch it again."
+        ) from None
     wrong = {task: size for task, size in config.network.heads.items() if size != HEAD_SIZES[task]}
     if wrong:
-        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} has heads of the wrong size ({wrong}): expected {HEAD_SIZES}.")
+        raise DamagedCheckpoint(
+            f"{CONFIG_FILE} of {folder.name} has heads of the wrong size ({wrong}): expected {HEAD_SIZES}."
+        )
     return config
 
 
@@ -129,16 +133,20 @@ def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
     if not path.is_file():
         raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {WEIGHTS_FILE}.")
     if path.stat().st_size > MAX_WEIGHT_BYTES:
-        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large.")
+        raise DamagedCheckpoint(
+            f"{WEIGHTS_FILE} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large."
+        )
     with torch.device("meta"):
         model = build(config.architecture, config.network.model_dump())
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no dict)
             if shapes != expected:
                 odd = sorted(k for k in shapes.keys() | expected.keys() if shapes.get(k) != expected.get(k))
-                raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}.")
+                raise DamagedCheckpoint(
+                    f"{WEIGHTS_FILE} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}."
+                )
             weights = {key: file.get_tensor(key) for key in expected}
     except (SafetensorError, OSError) as error:
         raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} is damaged ({error}): fetch it again.") from None

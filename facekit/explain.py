@@ -56,7 +56,7 @@ def layer_activations(analyzer: FaceAnalyzer, crop: NDArray[np.uint8]) -> dict[s
 
 
 def overlay(crop: NDArray[np.uint8], heat: NDArray[np.float32], *, strength: float = 0.55) -> NDArray[np.uint8]:
-    """`heat` (h, w) in [0, 1] over `crop` (H, W, 3) uint8 RGB, in colours that keep their order for colour-blind eyes."""
+    """`heat` (h, w) in [0, 1] over `crop` (H, W, 3) uint8 RGB, in colours that colour-blind eyes can order."""
     size = (crop.shape[1], crop.shape[0])
     heat = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     colours = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]

@@ -67,10 +67,8 @@ class Face:
             "score": round(float(self.score), 4),
             "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in self.landmarks],
             "attributes": {name: round(p, 4) for name, p in self.attributes.items()},
-            "gender": self.gender
-            and {"label": self.gender.label, "probability": round(self.gender.probability, 4)},
-            "age": self.age
-            and {k: round(float(getattr(self.age, k)), 1) for k in ("years", "low", "high")},
+            "gender": self.gender and {"label": self.gender.label, "probability": round(self.gender.probability, 4)},
+            "age": self.age and {k: round(float(getattr(self.age, k)), 1) for k in ("years", "low", "high")},
             "expression": self.expression
             and {
                 "label": self.expression.label,

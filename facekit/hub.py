@@ -74,11 +74,17 @@ def _from_hub(repository: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, etag_timeout=_SECONDS))
     except RevisionNotFoundError:
-        raise CheckpointNotFound(f"{repository} has no revision {revision!r}: check the branch, tag or commit.") from None
+        raise CheckpointNotFound(
+            f"{repository} has no revision {revision!r}: check the branch, tag or commit."
+        ) from None
     except RepositoryNotFoundError:
-        raise CheckpointNotFound(f"No repository {repository} on the Hub: check its name, or sign in if it is private.") from None
+        raise CheckpointNotFound(
+            f"No repository {repository} on the Hub: check its name, or sign in if it is private."
+        ) from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise HubUnreachable(f"The Hub did not deliver {repository} ({type(error).__name__}): try again later.") from None
+        raise HubUnreachable(
+            f"The Hub did not deliver {repository} ({type(error).__name__}): try again later."
+        ) from None
 
 
 def _check_reachable() -> None:

@@ -1,6 +1,6 @@
 """Augmentation: what happens to faces in real photos, drawn anew for every picture.
 
-Misalignment, mirroring, light, grey, low resolution and blur, JPEG, noise, occlusion, and frames that cut the face tightly. On
+Misalignment, mirroring, light, grey, low resolution, JPEG, noise, occlusion, and frames that cut the face tightly. On
 uint8 pixels with OpenCV, because that takes half a millisecond a picture on one core.
 """
 

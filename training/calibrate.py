@@ -1,4 +1,4 @@
-"""Calibration on validation: logits to probabilities that mean what they say, and the band where the answer is "unsure"."""
+"""Calibration on validation: logits to probabilities that mean what they say, and the band of "unsure" answers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ _LOWEST_BAND, _HIGHEST_BAND = 0.65, 0.9
 
 
 def calibrate_checkpoint(folder: Path, validation: list[Prepared], *, half: bool = False) -> None:
-    """Fit a checkpoint's calibration on validation crops and write it into its config.json (weights as float16 if `half`)."""
+    """Fit calibration on validation crops and write it into a checkpoint's config (weights as float16 if `half`)."""
     checkpoint = read_checkpoint(folder)
     logits, targets = _gather(checkpoint.model, validation)
     config = checkpoint.config.model_copy(update={"calibration": fit_calibration(logits, targets)})
@@ -51,7 +51,8 @@ def fit_calibration(logits: dict[str, Tensor], targets: dict[str, NDArray]) -> C
     fields: dict[str, object] = {}
     if "attributes" in logits:
         pairs, bands = zip(
-            *(_attribute(logits["attributes"][:, k], targets["attributes"][:, k]) for k in range(len(ATTRIBUTES))), strict=True
+            *(_attribute(logits["attributes"][:, k], targets["attributes"][:, k]) for k in range(len(ATTRIBUTES))),
+            strict=True,
         )
         fields["attribute_scale"], fields["attribute_shift"] = (tuple(values) for values in zip(*pairs, strict=True))
         fields["unsure_below"] = bands
@@ -113,7 +114,7 @@ def age_temperature(logits: Tensor, years: NDArray) -> float:
 
 
 def unsure_below(confidence: NDArray, right: NDArray, wanted: float, lowest: float, highest: float) -> float:
-    """The smallest confidence, in [lowest, highest], above which a share `wanted` of the answers is right; `highest` if none."""
+    """The least confidence in [lowest, highest] above which a share `wanted` is right; `highest` if none."""
     for bound in np.arange(lowest, highest, 0.01):
         sure = confidence >= bound
         if sure.any() and right[sure].mean() >= wanted:

@@ -35,7 +35,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 
 app = typer.Typer(
-    cls=_Group, help="Train and measure facekit's networks.", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=_Group,
+    help="Train and measure facekit's networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 DataOption = Annotated[
@@ -103,6 +107,8 @@ def evaluate(
     from training.evaluate import evaluate as measure
     from training.records import write_record
 
+    if json is not None:  # a folder that cannot be made should not cost an evaluation
+        json.parent.mkdir(parents=True, exist_ok=True)
     analyzer = FaceAnalyzer.from_pretrained(checkpoint, detector=detector, device=device)
     record = measure(
         analyzer, source, data=data.as_posix(), split=split, seed=seed, resamples=resamples, workers=workers
@@ -147,18 +153,24 @@ def report(
         str | None, typer.Option("--name", help="The checkpoint's name on its card; its folder's if none.")
     ] = None,
 ) -> None:
-    """Write training/RESULTS.md, and with --card a checkpoint's model card, from evaluation records."""
+    """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
     from training.records import read_record
     from training.results import RECORDS, RESULTS, results_table
 
     read = [read_record(path) for path in _record_files(records or [RECORDS])]
+    called = {name, card.name, str(card)} if card is not None else set()
+    own = [record for record in read if record["checkpoint"] in called]
+    if card is not None and not own:
+        raise DataError(
+            f"No record is of {name or card.name}: evaluate it first, or say what it was called with --name."
+        )
     results_table(read, out or RESULTS)
     typer.echo(f"{len(read)} records in {out or RESULTS}.")
     if card is not None:
         from facekit.checkpoints import read_config
         from training.report import model_card, write_card
 
-        write_card(card, model_card(name or card.name, read_config(card), read))
+        write_card(card, model_card(name or card.name, read_config(card), own))
         typer.echo(f"Card in {card}.")
 
 

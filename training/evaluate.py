@@ -8,17 +8,20 @@ from dataclasses import fields
 from multiprocessing import get_context
 from typing import Final
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from facekit.align import crop_face
 from facekit.analyze import Answers, FaceAnalyzer
-from facekit.detect import Detector
+from facekit.detect import Detector, load_detector
 from facekit.errors import DataError, ImageError
 from facekit.images import read_image
-from training.data import Source, prepare
+from training.data import Source
+from training.data.prepare import locate_face
 from training.figures import figures, group_table
 from training.records import Record
 from training.runs import versions
@@ -42,7 +45,7 @@ def evaluate(
 ) -> Record:
     """Measure whatever the labels of `source` and the answers of `analyzer` have in common.
 
-    A picture is about one face (`prepare.locate_face`); where the detector finds none, the network reads the frame
+    A picture is about one face (`locate_face`); where the detector finds none, the network reads the frame
     and the picture still counts. Damaged pictures do not count, and are named.
 
     Args:
@@ -116,11 +119,11 @@ def _join(parts: list[Answers]) -> Answers:
 
 def _crops(source: Source, detector: Detector, workers: int) -> Iterator[Cropped]:
     """The crop of every picture, in order."""
-    pictures = (source.read(i) for i in range(len(source)))
+    pictures = (source.read(i) or b"" for i in range(len(source)))
     if not workers:
         yield from (_crop(data, detector) for data in pictures)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), prepare._start_worker, (detector.name,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector.name,)) as pool:
         yield from pool.map(_crop_in_worker, pictures, chunksize=16)
 
 
@@ -129,9 +132,20 @@ def _crop(data: bytes, detector: Detector) -> Cropped:
         image = read_image(data)
     except ImageError as error:
         return str(error)
-    landmarks, found = prepare.locate_face(image, detector)
+    landmarks, found = locate_face(image, detector)
     return crop_face(image, landmarks), found
 
 
+_detector: Detector  # one a worker process
+
+
+def _start_worker(detector: str) -> None:
+    """The analyzer's detector again, with its own settings: those of `prepare` skip small faces."""
+    global _detector
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _detector = load_detector(detector)
+
+
 def _crop_in_worker(data: bytes) -> Cropped:
-    return _crop(data, prepare._detector)
+    return _crop(data, _detector)

@@ -53,7 +53,7 @@ class Loop:
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
         self.batches = MixedBatches([len(s) for s in train], [d.batch for d in recipe.data], recipe.steps, recipe.seed)
-        loader = DataLoader(CropDataset(train, self._view), batch_sampler=self.batches, collate_fn=as_is)
+        loader = DataLoader(CropDataset(train, self._view), batch_sampler=self.batches, collate_fn=as_is)  # type: ignore[arg-type]
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         self.ema = AveragedModel(
             self.accelerator.unwrap_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True
@@ -85,7 +85,9 @@ class Loop:
             self.accelerator.load_state(str(self.folder / "last"))
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, disable=not self.accelerator.is_main_process) as progress:
-            task = progress.add_task(self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step)
+            task = progress.add_task(
+                self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step
+            )
             while self.epoch < self.recipe.epochs:
                 self._train_epoch(lambda text: progress.update(task, completed=self.step, description=text))
                 self._finish_epoch()
@@ -97,6 +99,7 @@ class Loop:
         self.batches.epoch = self.epoch
         self._random = np.random.default_rng([recipe.seed, self.epoch, self.accelerator.process_index])
         sums: dict[str, float] = defaultdict(float)
+        self._started = perf_counter()
         self.model.train()
         for i, (views, targets) in enumerate(self.loader, 1):
             for group in self.optimizer.param_groups:
@@ -107,7 +110,9 @@ class Loop:
             losses = total_loss(logits, targets, recipe.losses)
             loss = torch.stack(list(losses.values())).sum()
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"The loss is {float(loss)} at step {self.step}: lower learning_rate and start again.")
+                raise FloatingPointError(
+                    f"The loss is {float(loss)} at step {self.step}: lower learning_rate and start again."
+                )
             self.accelerator.backward(loss)
             self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
             self.optimizer.step()
@@ -126,7 +131,7 @@ class Loop:
     def _finish_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best, and save what a resume needs."""
         self.epoch += 1
-        start = perf_counter()
+        seconds = perf_counter() - self._started
         model = self.ema.module
         figures = validate(model, self.validation, view_size(self.recipe, self.epoch - 1), self.accelerator.device)
         self.record = {
@@ -136,7 +141,7 @@ class Loop:
             "loss": self.losses,
             "validation": figures,
             "score": score(figures),
-            "validation_seconds": round(perf_counter() - start, 1),
+            "seconds": round(seconds, 1),
         }
         if self.accelerator.is_main_process:
             with (self.folder / "log.jsonl").open("a") as file:
@@ -196,7 +201,7 @@ def _network(recipe: Recipe) -> FaceNet:
 
 
 def _precision(wanted: str) -> str:
-    """"auto" is bfloat16 where the hardware multiplies it, else float32, which is then faster."""
+    """ "auto" is bfloat16 where the hardware multiplies it, else float32, which is then faster."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

@@ -19,7 +19,9 @@ def total_loss(logits: dict[str, Tensor], targets: Targets, weights: Losses) -> 
     """
     losses: dict[str, Tensor] = {}
     if "attributes" in logits:
-        losses["attributes"] = weights.attributes * attribute_loss(logits["attributes"], targets["attributes"], weights.gender)
+        losses["attributes"] = weights.attributes * attribute_loss(
+            logits["attributes"], targets["attributes"], weights.gender
+        )
     if "age" in logits:
         soft, years = age_losses(logits["age"], targets["age"], weights.age_spread)
         losses["age"] = weights.age * soft + weights.age_years * years
@@ -40,7 +42,7 @@ def attribute_loss(logits: Tensor, truth: Tensor, gender_weight: float) -> Tenso
 
 
 def age_losses(logits: Tensor, years: Tensor, spread: float) -> tuple[Tensor, Tensor]:
-    """Label-distribution learning (Gao et al., 2018): cross-entropy with a normal about the age, and the error in years."""
+    """Label-distribution learning (Gao et al., 2018): cross-entropy with a normal about the age, and years of error."""
     known = ~years.isnan()
     if not known.any():
         return logits.sum() * 0, logits.sum() * 0

@@ -35,9 +35,9 @@ class Losses(_Frozen):
     """Weights of the tasks' losses, and details of each.
 
     Attributes:
-        attributes, age, age_years, expression: weights of binary cross-entropy (mean over the attributes), cross-entropy with
-            a normal distribution about the true age (Gao et al., 2018), absolute error of the expected age in years, and
-            cross-entropy with the annotators' shares.
+        attributes, age, age_years, expression: weights of binary cross-entropy (mean over the attributes),
+            cross-entropy with a normal distribution about the true age (Gao et al., 2018), absolute error of the
+            expected age in years, and cross-entropy with the annotators' shares.
         gender: weight of `Male` among the attributes, which weigh 1 each.
         age_spread: standard deviation of that normal distribution, in years.
         single_label: share of the data set's own single expression label in the target; the votes have the rest.
@@ -63,7 +63,7 @@ class Recipe(_Frozen):
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
         sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first, full size last.
         epochs, steps: an epoch is `steps` batches.
-        learning_rate: reached after `warmup` steps, constant, then linear to 0 over the last `decay` share of all steps.
+        learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
         ema: decay of the moving average of the weights, which is what is evaluated and kept.
         precision: "no" (float32), "bf16", "fp16", or "auto": bf16 where the processor has instructions for it.
     """

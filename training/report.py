@@ -113,7 +113,7 @@ def _headlines(records: Sequence[Record]) -> str:
         for record in records
     ]
     text = "Measured from the photo through detection, with 95 % bootstrap intervals.\n\n"
-    return text + table(("data", "figure", "value"), rows) + "\n" + "\n".join(notes) + "\n"
+    return text + table(("data", "figure", "value"), rows, words=2) + "\n" + "\n".join(notes) + "\n"
 
 
 def _groups(record: Record) -> str:
@@ -222,7 +222,7 @@ def _making(config: CheckpointConfig) -> str:
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)
     return (
         text
-        + table(("", ""), rows)
+        + table(("", ""), rows, words=2)
         + f"\n<details><summary>The whole recipe</summary>\n\n```yaml\n{listing}```\n\n</details>\n"
     )
 

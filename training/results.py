@@ -78,9 +78,9 @@ def set_name(record: Record) -> str:
     return known[-1] if known else path.name
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, numbers (every column but the first) to the right."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """A Markdown table: the first columns, as many as `words`, to the left, numbers to the right."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -16,7 +16,7 @@ _BATCH = 128
 def crop_logits(
     model: nn.Module, part: Prepared, size: tuple[int, int], device: torch.device, *, mirror: bool = False
 ) -> dict[str, Tensor]:
-    """Logits (N, K) by task for every crop of a prepared set; with `mirror` averaged over the crop and its mirror image."""
+    """Logits (N, K) by task for every crop; with `mirror` averaged over the crop and its mirror image."""
     model.eval()
     outputs: list[dict[str, Tensor]] = []
     for i in range(0, len(part), _BATCH):
@@ -31,7 +31,7 @@ def crop_logits(
 
 
 def validate(model: nn.Module, sets: list[Prepared], size: tuple[int, int], device: torch.device) -> dict[str, float]:
-    """Accuracy or error by set and task, e.g. `{"celeba/validation attributes": 0.90, "utkface/validation mae": 5.1}`."""
+    """Accuracy or error by set and task, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`."""
     figures: dict[str, float] = {}
     for part in sets:
         logits, targets = crop_logits(model, part, size, device), training_targets(part)
@@ -50,7 +50,7 @@ def _figures(logits: dict[str, Tensor], targets: dict[str, np.ndarray]) -> dict[
     truth = targets["attributes"]
     known = ~np.isnan(truth)
     if "attributes" in logits and known.any():
-        right = ((logits["attributes"].numpy() > 0) == (truth > 0.5))
+        right = (logits["attributes"].numpy() > 0) == (truth > 0.5)
         columns = known.any(0)
         if columns.sum() > 1:
             figures["attributes"] = np.mean([right[known[:, k], k].mean() for k in np.flatnonzero(columns)])

@@ -9,8 +9,8 @@ from torchvision.models.resnet import BasicBlock
 class FaceNet(nn.Module):
     """A ResNet (He et al., 2016) of basic blocks with any widths, and a linear head for every task.
 
-    With `widths=(64, 128, 256, 512)` the backbone is ResNet-18; halving the widths keeps most of the accuracy on aligned faces
-    at a quarter of the work, and the stem's stride and pooling are kept because early layers cost the most on a CPU.
+    With `widths=(64, 128, 256, 512)` the backbone is ResNet-18; half the widths cost a quarter of the work. The stem's
+    stride and pooling are kept because early layers cost the most on a CPU.
 
     Args:
         heads: task name to its number of logits, e.g. `{"attributes": 40, "age": 101, "expression": 7}`.

@@ -1,4 +1,4 @@
-"""Crops a whole data set once, in parallel, with the crop that inference uses, into arrays that training maps into memory."""
+"""Crops a whole data set once, in parallel, as inference would, into arrays that training maps into memory."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ MARGIN = 16
 """Pixels kept around the canonical crop, for augmentation to move in."""
 
 _LABEL = "label_"
-_PADDING, _SMALLEST_SIDE, _FACE_SHARE = 0.2, 128, 0.35
+_PADDING, _SMALLEST_SIDE, _FACE_SHARE, _CERTAIN = 0.2, 128, 0.35, 0.9
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """N crops (N, 160, 144, 3) uint8, mapped from disk, and their labels; `found` (N,) bool says where landmarks were."""
+    """N crops (N, 160, 144, 3) uint8, mapped from disk, and their labels; `found` (N,) bool: where landmarks were."""
 
     name: str
     crops: NDArray[np.uint8]
@@ -44,8 +44,8 @@ class Prepared:
 def locate_face(image: NDArray[np.uint8], detector: Detector) -> tuple[Points, bool]:
     """Landmarks of the face that a labelled picture is about, and whether the detector found it.
 
-    Takes the large face nearest the middle. A tight crop is tried with a border around it; where no face is found the
-    landmarks are those of the frame (`align.frame_landmarks`).
+    Takes the large face nearest the middle, else the largest one that the detector is certain of. A tight crop is tried
+    with a border around it; where no face is found the landmarks are those of the frame (`align.frame_landmarks`).
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -55,23 +55,25 @@ def locate_face(image: NDArray[np.uint8], detector: Detector) -> tuple[Points, b
     size = (round(width * scale), round(height * scale))
     large = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) if scale > 1 else image
     border = round(_PADDING * min(size))
+    largest: tuple[float, Points] = (0.0, frame_landmarks(width, height))
     for pad in (0, border) if height > 1.15 * width else (border, 0):
-        padded = cv2.copyMakeBorder(large, pad, pad, pad, pad, cv2.BORDER_CONSTANT)
-        found = detector(padded)
+        found = detector(cv2.copyMakeBorder(large, pad, pad, pad, pad, cv2.BORDER_CONSTANT))  # type: ignore[arg-type]
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(1) if len(found) else np.zeros(0)
+        landmarks = (found.landmarks - pad) / scale
         wide = np.flatnonzero(sides > _FACE_SHARE * min(size))
         if len(wide):
-            middle = found.landmarks[wide].mean(1) - pad - np.array(size) / 2  # (M, 2) from the centre
-            best = wide[np.hypot(*middle.T).argmin()]
-            return ((found.landmarks[best] - pad) / scale).astype(np.float32), True
-    return frame_landmarks(width, height), False
+            off_centre = landmarks[wide].mean(1) - np.array([width, height]) / 2  # (M, 2)
+            return landmarks[wide[np.hypot(*off_centre.T).argmin()]].astype(np.float32), True
+        for i in np.flatnonzero(found.scores > _CERTAIN):
+            largest = max(largest, (float(sides[i]), landmarks[i].astype(np.float32)), key=lambda pair: pair[0])
+    return largest[1], largest[0] > 0
 
 
 def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: int = 2) -> Prepared:
     """Crop every picture of `source` into `folder`; what is already there and complete is reused.
 
-    Damaged pictures are left out and named in `folder/damaged.txt`. Nothing half-written is ever taken for complete: the
-    labels are written last.
+    Damaged pictures are left out and named in `folder/damaged.txt`. Nothing half-written is taken for complete:
+    the labels are written last.
 
     Raises:
         DataError: no picture could be read.
@@ -97,7 +99,7 @@ def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: i
     (folder / "damaged.txt").write_text("".join(f"{source.labels['file'][i]}: {why}\n" for i, why in damaged.items()))
     crops.flush()
     with (folder / "labels.part").open("wb") as file:
-        np.savez_compressed(file, **_prefixed({"found": found, "kept": kept}, source.labels))
+        np.savez_compressed(file, **_prefixed({"found": found, "kept": kept}, source.labels))  # type: ignore[arg-type]
     (folder / "labels.part").rename(folder / "labels.npz")
     return load_prepared(folder, source.name)
 

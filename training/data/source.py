@@ -39,7 +39,7 @@ class Source:
 def labels_from_columns(columns: Mapping[str, NDArray]) -> LabelArrays:
     """The common form of a table's columns; columns that are not labels we know are left out.
 
-    Knows CelebA's attribute names (booleans, or 1 and -1), `gender` or `sex` (male/female, or UTKFace's 0 male and 1 female),
+    Knows CelebA's attribute names (booleans, or 1 and -1), `gender` or `sex` (names, or UTKFace's 0 male and 1 female),
     `age`, `race`, `expression` (name or index), FER+ `votes_*`, `identity` or `celeb_id`, `file`.
     """
     labels: LabelArrays = {}
@@ -66,35 +66,49 @@ def labels_from_columns(columns: Mapping[str, NDArray]) -> LabelArrays:
     for target, names in {"identity": ("identity", "celeb_id"), "race": ("race",)}.items():
         for name in names:
             if name in columns:
-                labels[target] = columns[name].astype(np.int64 if target == "identity" else np.str_)
+                labels[target] = _whole(columns[name]) if target == "identity" else columns[name].astype(np.str_)
     files = columns.get("file")
     labels["file"] = files.astype(np.str_) if files is not None else np.array([f"row {i}" for i in range(count)])
     return labels
 
 
 def _binary(values: NDArray) -> NDArray[np.float32]:
-    """True/False, 1/0 or CelebA's own 1/-1 to 1 and 0."""
-    return (values.astype(np.float32) > 0).astype(np.float32)
+    """True/False, 1/0 or CelebA's own 1/-1 to 1 and 0; NaN stays."""
+    numbers = values.astype(np.float32)  # None becomes NaN
+    return np.where(np.isnan(numbers), np.nan, numbers > 0).astype(np.float32)
 
 
 def _gender(values: NDArray) -> NDArray[np.float32]:
     """Names (male, man, m, female, ...) or UTKFace's codes (0 male, 1 female) to 0 woman, 1 man, NaN."""
-    if values.dtype.kind in "OUS":
+    if _has_names(values):
         first = np.array([str(value).lower()[:1] for value in values])
         return np.select([first == "m", (first == "f") | (first == "w")], [1.0, 0.0], np.nan).astype(np.float32)
-    return (values.astype(np.float32) == 0).astype(np.float32)
+    codes = values.astype(np.float32)
+    return np.where(np.isnan(codes), np.nan, codes == 0).astype(np.float32)
 
 
 def _expression(values: NDArray) -> NDArray[np.int64]:
     """Names or indices to indices, -1 where unknown."""
-    if values.dtype.kind in "OUS":
-        index = {name: i for i, name in enumerate(EXPRESSIONS)}
+    if _has_names(values):
+        index = {name: i for names in (EXPRESSIONS, _FERPLUS) for i, name in enumerate(names)}
+        index["surprised"] = EXPRESSIONS.index("surprise")
         return np.array([index.get(str(value).lower(), -1) for value in values], np.int64)
-    return values.astype(np.int64)
+    return _whole(values)
+
+
+def _has_names(values: NDArray) -> bool:
+    return values.dtype.kind in "US" or any(isinstance(value, str) for value in values.tolist())
+
+
+def _whole(values: NDArray) -> NDArray[np.int64]:
+    """Numbers to whole ones, -1 where they are missing."""
+    return np.nan_to_num(values.astype(np.float64), nan=-1).astype(np.int64)
 
 
 def _one_hot(index: NDArray[np.int64]) -> NDArray[np.float32]:
-    table = np.concatenate([np.eye(len(EXPRESSIONS), dtype=np.float32), np.full((1, len(EXPRESSIONS)), np.nan, np.float32)])
+    table = np.concatenate(
+        [np.eye(len(EXPRESSIONS), dtype=np.float32), np.full((1, len(EXPRESSIONS)), np.nan, np.float32)]
+    )
     return table[index]  # -1 takes the row of NaN
 
 

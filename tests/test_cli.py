@@ -1,0 +1,179 @@
+"""cli: one line a picture, clear ends, nothing half-written, nothing heavy for --help."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from facekit import analyze
+from facekit.cli import CSV_COLUMNS, app
+from facekit.errors import CheckpointNotFound
+from facekit.face import Age, Expression, Face, Gender, Report
+from facekit.images import read_image
+
+
+class FakeAnalyzer:
+    """As many faces as the picture's name says: `2-faces.png` has two."""
+
+    def __call__(self, path: Path) -> Report:
+        height, width = read_image(path).shape[:2]
+        if path.name == "stop.png":
+            raise KeyboardInterrupt
+        face = Face(
+            (1.0, 2.0, 31.0, 42.0),
+            0.99,
+            np.zeros((5, 2), np.float32),
+            attributes={"Smiling": 0.75},
+            gender=Gender("woman", 0.9),
+            age=Age(30.0, 25.0, 36.0),
+            expression=Expression("happy", {"happy": 0.8, "sad": 0.2}),
+            unsure=("Smiling", "gender"),
+        )
+        return Report(width, height, [face] * int(path.name[0]), "fake", "mtcnn", {})
+
+
+@pytest.fixture(autouse=True)
+def fake_analyzer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    def from_pretrained(name: str | None = None, *, revision: str | None = None, detector: str = "mtcnn") -> Any:
+        if name == "nonsense":
+            raise CheckpointNotFound("No checkpoint 'nonsense': name a shipped one.")
+        return FakeAnalyzer()
+
+    if "real" not in request.node.name:
+        monkeypatch.setattr(analyze.FaceAnalyzer, "from_pretrained", from_pretrained)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("2-b.png", "0-a.PNG", "inner/1-c.jpg"):
+        Image.new("RGB", (64, 48)).save(folder / name)
+    (folder / "3-broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["analyze", *map(str, arguments)])
+
+
+def is_one_sentence(text: str) -> bool:
+    return text.strip().endswith(".") and len(text.strip().splitlines()) == 1 and "Traceback" not in text
+
+
+def test_jsonl(folder: Path) -> None:
+    result = run(folder)
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(line["file"]).name for line in lines] == ["0-a.PNG", "2-b.png", "3-broken.jpg", "1-c.jpg"]
+    assert [len(line["faces"]) for line in lines] == [0, 2, 0, 1]
+    assert all(list(line) == ["file", "width", "height", "faces", "error"] for line in lines)
+    assert (lines[0]["width"], lines[0]["height"], lines[0]["error"]) == (64, 48, None)
+    assert lines[2]["width"] is lines[2]["height"] is None
+    assert is_one_sentence(lines[2]["error"])
+    assert lines[1]["faces"][0]["gender"] == {"label": "woman", "probability": 0.9}
+
+
+def test_csv(folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(folder, "--format", "csv").stdout)))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert [row["face"] for row in rows] == ["", "1", "2", "", "1"]
+    assert rows[1]["x2"] == "31.0"
+    assert rows[1]["Smiling"] == "0.75"
+    assert rows[1]["Male"] == ""
+    assert rows[1]["age_low"] == "25.0"
+    assert rows[1]["expression"] == "happy"
+    assert rows[1]["unsure"] == "Smiling;gender"
+    assert rows[3]["error"]
+    assert not rows[0]["error"]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_out_holds_what_the_screen_would(folder: Path, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "answers"
+    result = run(folder, "--format", format, "--out", out)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert out.read_text() == run(folder, "--format", format).stdout
+
+
+def test_nothing_is_half_written(tmp_path: Path) -> None:
+    for name in ("1-a.png", "stop.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    out = tmp_path / "answers.jsonl"
+    out.write_text("before")
+    before = sorted(tmp_path.iterdir())
+    result = run(tmp_path / "1-a.png", tmp_path / "stop.png", "--out", out)
+    assert result.exit_code != 0
+    assert out.read_text() == "before"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_every_file_failed(folder: Path, tmp_path: Path) -> None:
+    result = run(folder / "3-broken.jpg", tmp_path / "missing.png")
+    assert result.exit_code == 1
+    assert all(json.loads(line)["error"] for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--detector", "nonsense"),
+        ("--checkpoint", "nonsense"),
+        ("--out", "/no/such/folder/answers.jsonl"),
+        ("--out", "/dev/null"),
+    ],
+)
+def test_usage_errors(folder: Path, options: tuple[str, ...]) -> None:
+    result = run(folder, *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert is_one_sentence(result.stderr)
+
+
+def test_no_pictures(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert is_one_sentence(result.stderr)
+    assert run().exit_code == 2
+    assert run(tmp_path, "--format", "xml").exit_code == 2
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys; from facekit.cli import app; app(['--help'], standalone_mode=False); "
+        "heavy = {'torch', 'torchvision', 'gradio', 'cv2', 'numpy'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "analyze" in done.stdout
+
+
+def test_version_and_checkpoints() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.startswith("facekit 0")
+    listed = CliRunner().invoke(app, ["checkpoints"])
+    assert listed.exit_code == 0
+    assert any(line.split()[0] == "default" for line in listed.stdout.splitlines())
+
+
+def test_real_run(tmp_path: Path) -> None:
+    from skimage.data import astronaut
+
+    Image.fromarray(astronaut()).save(tmp_path / "astronaut.png")
+    command = [sys.executable, "-m", "facekit", "analyze", str(tmp_path), "--out", str(tmp_path / "out.jsonl")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.jsonl").read_text())
+    assert (record["width"], record["height"], record["error"]) == (512, 512, None)
+    assert len(record["faces"]) == 1
+    assert len(record["faces"][0]["attributes"]) == 40

@@ -1,0 +1,198 @@
+"""The command line: what it writes, and that a user's mistake is one sentence and exit code 2."""
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import facekit.analyze
+import training.data.prepare
+import training.loop
+from facekit.analyze import Answers
+from facekit.checkpoints import CheckpointConfig, Network
+from facekit.detect import Detections
+from facekit.errors import CheckpointNotFound
+from training.cli import app
+from training.data import Source
+from training.data.prepare import Prepared
+from training.records import Record
+
+
+class FindsNothing:
+    """A detector for pictures that are a face."""
+
+    name = "stand-in"
+
+    def __call__(self, image: NDArray[np.uint8]) -> Detections:
+        return Detections.none()
+
+
+def read_colour(crops: NDArray[np.uint8]) -> Answers:
+    """Everyone is a woman as old as the red of the middle."""
+    years = crops[:, 64, 56, 0].astype(np.float32)
+    age = np.full((len(crops), 101), 1 / 101, np.float32)
+    return Answers(None, None, 0 * years, age, years, years - 5, years + 5, None, None)
+
+
+def colour(red: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (96, 96), (red, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def mistake(*words: object) -> str:
+    """The one sentence of a command that must fail."""
+    result = run(*words)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "utkface"
+    folder.mkdir()
+    for split, first in {"train": 20, "test": 40}.items():
+        images = [{"bytes": colour(first + i), "path": f"{i}.png"} for i in range(6)]
+        table = pa.table({"image": images, "age": [first + i + 1 for i in range(6)], "gender": ["female"] * 6})
+        pq.write_table(table, folder / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
+@pytest.fixture
+def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Every checkpoint is the stand-in; what was asked for is remembered."""
+    asked: dict[str, Any] = {}
+
+    def from_pretrained(name: str | None = None, **options: Any) -> Any:
+        if name == "nothing":
+            raise CheckpointNotFound("No checkpoint 'nothing': name a shipped one.")
+        asked.update(options, name=name)
+        config = CheckpointConfig(network=Network(heads={"age": 101}))
+        checkpoint = SimpleNamespace(name="colour", config=config)
+        return SimpleNamespace(detector=FindsNothing(), checkpoint=checkpoint, predict=read_colour)
+
+    monkeypatch.setattr(facekit.analyze.FaceAnalyzer, "from_pretrained", from_pretrained)
+    return asked
+
+
+def read(path: Path) -> Record:
+    record: Record = json.loads(path.read_text())
+    return record
+
+
+def test_evaluate_takes_the_test_split_and_writes_the_record(
+    data: Path, analyzer: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out" / "utkface.json"
+    result = run("evaluate", "--data", data, "--json", out, "--workers", 0, "--resamples", 50)
+    assert result.exit_code == 0, result.output
+    record = read(out)
+    assert (record["split"], record["pictures"]) == ("test", 6)
+    assert record["age"]["mae"] == 1
+    assert record["gender"]["accuracy"] == 1
+    assert record["command"] == f"python -m training evaluate --data {data} --split test --detector mtcnn"
+    assert "1.00 years" in result.stdout
+    assert analyzer == {"name": None, "detector": "mtcnn", "device": None}
+    assert [path.name for path in out.parent.iterdir()] == ["utkface.json"]
+
+
+def test_evaluate_one_file_with_a_named_checkpoint(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    file, out = data / "train-00000-of-00001.parquet", tmp_path / "r.json"
+    words = ("--checkpoint", "user/model", "--data", file, "--detector", "haar", "--json", out, "--workers", 0)
+    assert run("evaluate", *words).exit_code == 0
+    assert read(out)["split"] == "train"
+    assert "--checkpoint user/model" in read(out)["command"]
+    assert (analyzer["name"], analyzer["detector"]) == ("user/model", "haar")
+
+
+def test_mistakes_are_one_sentence(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    assert "known layouts" in mistake("evaluate", "--data", tmp_path)
+    assert "does not exist" in mistake("evaluate", "--data", tmp_path / "x")
+    assert "no split 'dev'" in mistake("prepare", "--data", data, "--split", "dev", "--out", tmp_path / "o")
+    assert "No checkpoint" in mistake("evaluate", "--checkpoint", "nothing", "--data", data)
+    assert "Unknown recipe" in mistake("fit", "no-such-recipe")
+    assert "lerning_rate" in mistake("fit", "faces", "lerning_rate=1")
+    assert "No records" in mistake("report", tmp_path, "--out", tmp_path / "R.md")
+
+
+def test_recipes_are_listed() -> None:
+    result = run("recipes")
+    assert result.exit_code == 0
+    assert "faces" in result.stdout
+
+
+def test_fit_hands_the_recipe_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def fit(recipe: Any, *, resume: bool = False) -> Path:
+        asked.extend([recipe.seed, recipe.epochs, resume])
+        return Path("runs/001-faces/best")
+
+    monkeypatch.setattr(training.loop, "fit", fit)
+    result = run("fit", "faces", "seed=5", "epochs=1", "--resume")
+    assert result.exit_code == 0
+    assert "runs/001-faces/best" in result.stdout
+    assert asked == [5, 1, True]
+
+
+def test_report_writes_results_from_records(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    run("evaluate", "--data", data, "--json", records / "utkface.json", "--workers", 0, "--resamples", 50)
+    for _ in range(2):
+        assert run("report", records, "--out", tmp_path / "RESULTS.md").exit_code == 0
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "## UTKFace, test: `colour`" in text
+    assert "| yes |" in text
+
+
+def test_report_writes_the_card_from_the_checkpoint_s_own_records(
+    data: Path, analyzer: dict[str, Any], tmp_path: Path
+) -> None:
+    folder, records = tmp_path / "colour", tmp_path / "records"
+    folder.mkdir()
+    (folder / "config.json").write_text(CheckpointConfig(network=Network(heads={"age": 101})).model_dump_json())
+    run("evaluate", "--data", data, "--json", records / "utkface.json", "--workers", 0, "--resamples", 50)
+    result = run("report", records, "--out", tmp_path / "RESULTS.md", "--card", folder)
+    assert result.exit_code == 0, result.output
+    assert "age, mean absolute error" in (folder / "README.md").read_text()
+    folder.rename(tmp_path / "other")
+    assert "No record is of other" in mistake(
+        "report", records, "--out", tmp_path / "R.md", "--card", tmp_path / "other"
+    )
+
+
+def test_what_is_left_out_is_said(analyzer: dict[str, Any], tmp_path: Path) -> None:
+    for i in range(200):
+        (tmp_path / f"{i % 90}_1_0_{i}.jpg").write_bytes(colour(i))
+    (tmp_path / "61_1_2017.jpg").write_bytes(colour(1))
+    result = run("evaluate", "--data", tmp_path, "--workers", 0, "--resamples", 20)
+    assert result.exit_code == 0, result.output
+    assert "1 of 201 left out (malformed names): 61_1_2017.jpg." in result.stderr
+
+
+def test_prepare_crops_the_chosen_split(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def prepare(source: Source, folder: Path, *, detector: str, workers: int) -> Prepared:
+        assert (source.name, folder, detector, workers) == ("utkface", tmp_path / "out", "haar", 2)
+        crops = np.zeros((len(source), 160, 144, 3), np.uint8)
+        return Prepared(source.name, crops, source.labels, np.arange(len(source)) > 0)
+
+    monkeypatch.setattr(training.data.prepare, "prepare", prepare)
+    words = ("--data", data, "--split", "train", "--out", tmp_path / "out", "--detector", "haar")
+    result = run("prepare", *words)
+    assert result.exit_code == 0, result.output
+    assert f"6 crops in {tmp_path / 'out'}, 1 of them without a face found." in result.stdout

@@ -1,0 +1,66 @@
+"""Data sets: one file a layout, opened by `open_source` whichever they come in."""
+
+from pathlib import Path
+from typing import Final
+
+from facekit.errors import DataError
+from training.data.celeba import CELEBA
+from training.data.fer2013 import FER2013_CSV, FER2013_FOLDERS
+from training.data.layout import DataWarning, Layout, choose_split
+from training.data.shards import PARQUET
+from training.data.source import LabelArrays, Source, labels_from_columns
+from training.data.splits import hold_out, subset
+from training.data.utkface import UTKFACE
+
+__all__ = [
+    "LAYOUTS",
+    "DataWarning",
+    "LabelArrays",
+    "Source",
+    "hold_out",
+    "labels_from_columns",
+    "open_source",
+    "splits_of",
+    "subset",
+]
+
+LAYOUTS: Final = (PARQUET, CELEBA, FER2013_CSV, FER2013_FOLDERS, UTKFACE)
+"""Every layout that is known, asked in this order."""
+
+
+def open_source(path: str | Path, split: str | None = None) -> Source:
+    """The labelled pictures of a parquet file, a folder or glob of them, or a data set in its original layout.
+
+    Example:
+        >>> source = open_source("../shared/data/celeba", "test")
+        >>> source.labels["attributes"].shape
+        (1977, 40)
+
+    Args:
+        split: "train", "validation", "test" or the data set's own name for one; may be left out where there is only
+            one.
+
+    Raises:
+        DataError: nothing is there, no known layout fits, the split does not exist or must be chosen, or files are
+            damaged.
+    """
+    layout = _layout_of(Path(path))
+    return layout.read(Path(path), choose_split(layout.splits(Path(path)), split, path))
+
+
+def splits_of(path: str | Path) -> list[str]:
+    """The names that `open_source(path, split)` takes.
+
+    Raises:
+        DataError: nothing is there, or no known layout fits.
+    """
+    return _layout_of(Path(path)).splits(Path(path))
+
+
+def _layout_of(path: Path) -> Layout:
+    for layout in LAYOUTS:
+        if layout.owns(path):
+            return layout
+    known = "; ".join(layout.looks for layout in LAYOUTS)
+    what = "has none of the known layouts" if path.exists() else "does not exist"
+    raise DataError(f"{path} {what}: name a data set in one of these: {known}.")

@@ -1,0 +1,69 @@
+"""What a data set layout has to offer, and the names that splits go by."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from facekit.errors import DataError
+from training.data.source import Source
+
+WHOLE: Final = "all"
+"""The only split of a data set that is not divided."""
+
+_ALIASES: Final = {
+    "training": "train",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+
+
+class DataWarning(UserWarning):
+    """Part of a data set was left out; the message counts and names it."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a data set lies on disk.
+
+    Attributes:
+        looks: how to recognise it, in a few words, for the message when nothing fits.
+        owns: whether a folder or file has this layout; cheap, never raises.
+        splits: the names of its splits.
+        read: one split of it; raises DataError where it is damaged.
+    """
+
+    looks: str
+    owns: Callable[[Path], bool]
+    splits: Callable[[Path], list[str]]
+    read: Callable[[Path, str], Source]
+
+
+def canonical(split: str) -> str:
+    """ "train", "validation" or "test" for the many ways they are written; any other name in lower case."""
+    return _ALIASES.get(split.lower(), split.lower())
+
+
+def choose_split(there: Sequence[str], wanted: str | None, path: object) -> str:
+    """The split to read: the one `wanted`, or the only one there is.
+
+    Raises:
+        DataError: `wanted` is not there, or is None where there are several.
+    """
+    if wanted is None:
+        if len(there) == 1:
+            return there[0]
+        raise DataError(f"{path} has the splits {', '.join(there)}: choose one of them.")
+    if canonical(wanted) in there:
+        return canonical(wanted)
+    raise DataError(f"{path} has no split {wanted!r}: choose one of {', '.join(there)}.")
+
+
+def warn_left_out(what: str, names: Sequence[str], total: int) -> None:
+    """Say once, as a DataWarning, how many of `total` were left out and which; nothing when `names` is empty."""
+    if names:
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        warnings.warn(f"{len(names)} of {total} left out ({what}): {shown}.", DataWarning, stacklevel=3)
