@@ -175,7 +175,7 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
     loop = Loop(recipe, train, validation, run_folder(recipe, resume=resume))
     best = loop.run(resume=resume)
     if loop.accelerator.is_main_process:
-        calibrate_checkpoint(best, validation)
+        calibrate_checkpoint(best, validation, half=True)
     return best
 
 

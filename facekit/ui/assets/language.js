@@ -1,0 +1,48 @@
+// The words of the page: t("key", {name: value}), elements with data-t, and the switch between languages.
+(function (facekit) {
+  const listeners = [];
+  const asked = new URLSearchParams(location.search).get("lang");
+  const saved = (() => { try { return localStorage.getItem("facekit-language"); } catch { return null; } })();
+  const known = [asked, saved, ...(navigator.languages || [navigator.language])]
+    .map((tag) => (tag || "").slice(0, 2).toLowerCase()).find((code) => code in facekit.languages);
+  facekit.language = known || "en";
+  // Gradio takes the language of its own labels from here when it starts.
+  Object.defineProperty(navigator, "language", { get: () => facekit.language, configurable: true });
+  Object.defineProperty(navigator, "languages", { get: () => [facekit.language], configurable: true });
+  document.documentElement.lang = facekit.language;
+
+  facekit.has = (key) => key in facekit.texts[facekit.language];
+  facekit.t = (key, values = {}) => {
+    const words = facekit.texts[facekit.language][key] ?? facekit.texts.en[key] ?? key;
+    return words.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  };
+  facekit.percent = (p) => {
+    const shown = Math.min(0.99, Math.max(0.01, p));  // never "100 %": no network is certain
+    return new Intl.NumberFormat(facekit.language, { style: "percent" }).format(shown).replace(/\s*%/, "\u00a0%");
+  };
+  facekit.translate = (root) => {
+    for (const node of root.querySelectorAll("[data-t]")) node.textContent = facekit.t(node.dataset.t);
+    for (const node of root.querySelectorAll("[data-t-label]")) node.setAttribute("aria-label", facekit.t(node.dataset.tLabel));
+    for (const node of root.querySelectorAll("[data-t-alt]")) node.alt = facekit.t(node.dataset.tAlt);
+  };
+  // Gradio names its tabs once, in the language it starts with; its text nodes are kept and only reworded.
+  facekit.nameTabs = () => {
+    for (const tab of document.querySelectorAll("#facekit-tabs button[role=tab]")) {
+      const key = "tab." + (tab.dataset.tabId || "");
+      const text = [...tab.childNodes].find((node) => node.nodeType === 3 && node.data.trim());
+      if (text && facekit.has(key) && text.data.trim() !== facekit.t(key)) text.data = facekit.t(key);
+    }
+  };
+  facekit.onLanguage = (listener) => listeners.push(listener);
+  facekit.speak = (language) => {
+    facekit.language = language;
+    document.documentElement.lang = language;
+    try { localStorage.setItem("facekit-language", language); } catch { /* private window: not remembered */ }
+    const url = new URL(location.href);
+    url.searchParams.set("lang", language);
+    history.replaceState(null, "", url);
+    facekit.translate(document);
+    facekit.nameTabs();
+    listeners.forEach((listener) => listener());
+  };
+})(window.facekit);

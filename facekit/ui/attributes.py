@@ -1,0 +1,168 @@
+"""The tab *Attributes*: a photo in, what a small network reads from each face out. And the same as an HTTP endpoint."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from facekit.errors import FacekitError, UnreadableImage
+from facekit.images import MAX_BYTES
+from facekit.ui.assets import asset
+from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
+from facekit.ui.quality import charts
+from facekit.ui.uploads import photo_input
+
+EXAMPLES = Path(__file__).parent / "examples"
+_EXAMPLE_FILES = {"portrait": "astronaut.jpg", "several": "three_sizes.jpg", "none": "cat.jpg"}
+
+
+def build(engine: Engine) -> None:
+    """Add the tab's components to the Blocks that is being built."""
+    gr.HTML(
+        html_template=asset("attributes.html"),
+        js_on_load="window.facekit.attributes.start(element, server, props);",
+        server_functions=[*_server_functions(engine)],
+        apply_default_css=False,
+        thumbnails={name: _thumbnail(name) for name in _EXAMPLE_FILES},
+        max_bytes=MAX_BYTES,
+        elem_id="facekit-attributes",
+    )
+    _add_endpoint(engine)
+
+
+def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
+    """What the tab's script calls. They go past Gradio's queue: `Engine.turns` bounds them instead."""
+
+    async def status(request: dict[str, Any]) -> dict[str, Any]:
+        """Is the engine warm, what can be chosen, and how many are ahead of `ticket`?"""
+        engine.page_is_open.set()
+        ahead = engine.turns.ahead(str(request.get("ticket", "")))
+        return {"state": engine.state, "failure": engine.failure, "ahead": ahead}
+
+    def choices(request: dict[str, Any]) -> dict[str, Any]:
+        """The names of the checkpoints and detectors that can be chosen."""
+        return engine.choices()
+
+    def about_checkpoint(request: dict[str, Any]) -> dict[str, Any]:
+        """A checkpoint's card as HTML, and the charts of its measurements."""
+        return _or_error(lambda: _about(engine, request))
+
+    def analyze(request: dict[str, Any]) -> dict[str, Any]:
+        """A photo as a data URL to a report with crops."""
+        return _or_error(lambda: _analyze(engine, request))
+
+    def why(request: dict[str, Any]) -> dict[str, Any]:
+        """A crop and a target to the picture of where the network looked."""
+        return _or_error(lambda: _explain(engine, request, "why"))
+
+    def layers(request: dict[str, Any]) -> dict[str, Any]:
+        """A crop to what each layer responds to."""
+        return _or_error(lambda: _explain(engine, request, "layers"))
+
+    async def example(request: dict[str, Any]) -> str:
+        """One of the example pictures as a data URL."""
+        return _data_url(EXAMPLES / _EXAMPLE_FILES[request["name"]])
+
+    return [status, choices, about_checkpoint, analyze, why, layers, example]
+
+
+def _or_error(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer, or the one sentence and the kind of the error that a visitor made."""
+    try:
+        return answer()
+    except FacekitError as error:
+        return {"error": str(error), "kind": type(error).__name__}
+
+
+def _analyze(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    with engine.analyzer(*_names(request), ticket=_ticket(request)) as analyzer:
+        from facekit.images import read_image
+        from facekit.ui.render import bytes_from_url, report_view
+
+        pixels = read_image(bytes_from_url(str(request.get("photo", "")), MAX_BYTES))
+        return report_view(analyzer, pixels, analyzer(pixels), bool(request.get("preview")))
+
+
+def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, Any]:
+    with engine.analyzer(*_names(request)) as analyzer:
+        from facekit.ui.render import crop_from_url, layers_view, why_view
+
+        crop = crop_from_url(str(request.get("crop", "")))
+        return (
+            layers_view(analyzer, crop)
+            if view == "layers"
+            else why_view(analyzer, crop, str(request.get("target", "")))
+        )
+
+
+def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    with engine.analyzer(*_names(request)) as analyzer:
+        checkpoint = analyzer.checkpoint
+    body = re.sub(r"\A---\n.*?\n---\n", "", checkpoint.card, flags=re.DOTALL)  # its front matter is for the Hub
+    card = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
+    return {"card": card, "charts": charts(checkpoint.config.metrics)}
+
+
+def _names(request: dict[str, Any]) -> tuple[str, str]:
+    return str(request.get("checkpoint") or DEFAULT_CHECKPOINT), str(request.get("detector") or DEFAULT_DETECTOR)
+
+
+def _ticket(request: dict[str, Any]) -> str:
+    """Unique whatever the client sends: the visitor's own part is what `status` is asked about."""
+    return str(request.get("ticket") or secrets.token_hex(8))[:64]
+
+
+def _add_endpoint(engine: Engine) -> None:
+    """The HTTP endpoint `/analyze`; its inputs are in no tab."""
+
+    def analyze(photo: bytes, detector: str = DEFAULT_DETECTOR, checkpoint: str = DEFAULT_CHECKPOINT) -> dict[str, Any]:
+        """Find every face of a photo and read age, perceived gender, expression and 40 attributes from it.
+
+        Args:
+            photo: an image file (JPEG, PNG, WebP, ...). It is deleted as soon as it has been read.
+            detector: "mtcnn" or "haar".
+            checkpoint: the name of a shipped checkpoint.
+
+        Returns:
+            {"width", "height", "faces": [...], "error": null}; a face has "box", "score", "landmarks", "attributes",
+            "gender", "age", "expression" and "unsure".
+        """
+        try:
+            if not photo:
+                raise UnreadableImage("The file is empty or was uploaded too long ago: send it again.")
+            with engine.analyzer(checkpoint, detector) as analyzer:
+                return {**analyzer(photo).to_dict(), "error": None}
+        except FacekitError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    photo = photo_input()
+    detector = gr.Textbox(DEFAULT_DETECTOR, label="detector", visible=False)
+    checkpoint = gr.Textbox(DEFAULT_CHECKPOINT, label="checkpoint", visible=False)
+    report = gr.JSON(label="report", visible=False)
+    gr.Button(visible=False).click(
+        analyze, [photo, detector, checkpoint], report, api_name="analyze", concurrency_limit=2, show_progress="hidden"
+    )
+
+
+def _thumbnail(name: str) -> str:
+    """A small copy of an example picture as a data URL."""
+    with Image.open(EXAMPLES / _EXAMPLE_FILES[name]) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 4
+        small = image.crop((left, top, left + side, top + side)).resize((160, 160), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _data_url(path: Path) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()

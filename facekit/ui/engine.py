@@ -1,0 +1,84 @@
+"""What answers behind the page: analyzers that load in the background and work one at a time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from facekit.errors import FacekitError, UnknownName
+from facekit.ui.turns import Turns
+
+if TYPE_CHECKING:
+    from facekit.analyze import FaceAnalyzer
+
+DEFAULT_CHECKPOINT, DEFAULT_DETECTOR = "default", "mtcnn"
+
+_HEAD_START = 2.0  # seconds that the page has to open before importing torch takes the processor
+
+_FIRST_PHOTO = Path(__file__).parent / "examples" / "astronaut.jpg"
+
+
+class Engine:
+    """Analyzers by checkpoint and detector. Holds weights, never a picture.
+
+    Attributes:
+        state: "warming" until the first analyzer has answered once, then "ready"; "failed" if it could not be loaded.
+        failure: one sentence, empty unless `state` is "failed".
+        turns: the line that everything which runs a network stands in.
+        page_is_open: set by the first visitor's page; warming up need not wait for it any longer.
+    """
+
+    def __init__(self) -> None:
+        self.state, self.failure = "warming", ""
+        self.turns = Turns()
+        self.page_is_open = Event()
+        self._analyzers: dict[tuple[str, str], FaceAnalyzer] = {}
+
+    def start(self) -> None:
+        """Load the default analyzer in the background; a photo that arrives meanwhile waits in line behind it."""
+        Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def choices(self) -> dict[str, list[str]]:
+        """The names that may be asked for; empty while warming up, since looking them up imports torch."""
+        if self.state == "warming":
+            return {"checkpoints": [], "detectors": []}
+        from facekit.detect import DETECTORS
+        from facekit.hub import shipped
+
+        return {"checkpoints": shipped(), "detectors": list(DETECTORS)}
+
+    @contextmanager
+    def analyzer(self, checkpoint: str, detector: str, ticket: str | None = None) -> Iterator[FaceAnalyzer]:
+        """The analyzer of that name for the length of the `with` block, when its turn has come.
+
+        Raises:
+            UnknownName: not a shipped checkpoint, or not a detector. Visitors cannot name folders or repositories.
+            CheckpointError: the checkpoint cannot be read.
+            Busy: too many are waiting.
+        """
+        with self.turns.take(ticket or secrets.token_hex(8)):
+            yield self._load(checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR)
+
+    def _load(self, checkpoint: str, detector: str) -> FaceAnalyzer:
+        from facekit.analyze import FaceAnalyzer
+        from facekit.hub import shipped
+
+        if (checkpoint, detector) not in self._analyzers:
+            if checkpoint not in shipped():
+                raise UnknownName.among("checkpoint", checkpoint, shipped())
+            self._analyzers[checkpoint, detector] = FaceAnalyzer.from_pretrained(checkpoint, detector=detector)
+        return self._analyzers[checkpoint, detector]
+
+    def _warm_up(self) -> None:
+        self.page_is_open.wait(_HEAD_START)
+        try:
+            with self.analyzer(DEFAULT_CHECKPOINT, DEFAULT_DETECTOR) as analyzer:
+                analyzer(_FIRST_PHOTO.read_bytes())  # the first call of a network is several times slower
+        except FacekitError as error:
+            self.state, self.failure = "failed", str(error)
+        else:
+            self.state = "ready"
