@@ -157,6 +157,11 @@ def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
     return Checkpoint(name or folder.name, folder, config, model.eval().requires_grad_(False))
 
 
+def config_text(config: CheckpointConfig) -> str:
+    """What config.json holds."""
+    return json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+
+
 def write_checkpoint(
     folder: Path, model: nn.Module, config: CheckpointConfig, *, card: str | None = None, half: bool = False
 ) -> None:
@@ -173,8 +178,7 @@ def write_checkpoint(
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         part = Path(scratch)
         save_file(weights, part / WEIGHTS_FILE, metadata={"format": "pt"})
-        text = json.dumps(config.model_dump(mode="json"), indent=1)
-        (part / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        (part / CONFIG_FILE).write_text(config_text(config), encoding="utf-8")
         if card is not None:
             (part / CARD_FILE).write_text(card, encoding="utf-8")
         for file in part.iterdir():

@@ -167,10 +167,9 @@ def report(
     results_table(read, out or RESULTS)
     typer.echo(f"{len(read)} records in {out or RESULTS}.")
     if card is not None:
-        from facekit.checkpoints import read_config
-        from training.report import model_card, write_card
+        from training.report import write_card
 
-        write_card(card, model_card(name or card.name, read_config(card), own))
+        write_card(card, name or card.name, own)
         typer.echo(f"Card in {card}.")
 
 

@@ -51,7 +51,7 @@ class Loop:
         decayed = [p for p in model.parameters() if p.ndim > 1]
         plain = [p for p in model.parameters() if p.ndim <= 1]  # biases and norms are not pulled to zero
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
         self.batches = MixedBatches([len(s) for s in train], [d.batch for d in recipe.data], recipe.steps, recipe.seed)
         loader = DataLoader(CropDataset(train, self._view), batch_sampler=self.batches, collate_fn=as_is)  # type: ignore[arg-type]
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)

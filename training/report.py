@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from facekit.checkpoints import CARD_FILE, CheckpointConfig
+from facekit.checkpoints import CARD_FILE, CONFIG_FILE, CheckpointConfig, config_text, read_config
 from training.records import Record, look_up, write_text
 from training.results import HEADLINES, SETS, percent, results_table, set_name, table, with_interval, years
 
@@ -44,6 +44,12 @@ Trained on CelebA, UTKFace or FER2013, whose terms it carries: **non-commercial 
 are for non-commercial research; FER2013 comes from a research challenge. The photos belong to their owners.
 """
 
+_KEPT: Final = (
+    *("data", "split", "pictures", "no_face_found", "detector", "command"),
+    *("attributes", "gender", "age", "expression", "groups"),
+)
+"""What of a record goes into config.json, where the page reads it."""
+
 _GROUP_FIGURES: Final = {
     "attributes.mean_accuracy": ("attributes, mean accuracy", percent),
     "gender.accuracy": ("gender, accuracy", percent),
@@ -77,9 +83,16 @@ def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n" + "\n".join(part for part in sections if part))
 
 
-def write_card(folder: Path, card: ModelCard) -> None:
-    """Put the card into a checkpoint folder as its README.md."""
-    write_text(folder / CARD_FILE, str(card))
+def write_card(folder: Path, name: str, records: Sequence[Record]) -> None:
+    """Put figures from `records` into a checkpoint folder: its model card, and the metrics of its config.json.
+
+    Raises:
+        CheckpointError: the folder holds no checkpoint, or a damaged one.
+    """
+    config = read_config(folder)
+    metrics = {set_name(record): {key: record[key] for key in _KEPT if key in record} for record in records}
+    write_text(folder / CONFIG_FILE, config_text(config.model_copy(update={"metrics": metrics})))
+    write_text(folder / CARD_FILE, str(model_card(name, config, records)))
 
 
 def _eval_results(record: Record) -> Iterable[EvalResult]:

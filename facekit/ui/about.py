@@ -32,9 +32,9 @@ for face in analyzer("photo.jpg").faces:
 """
 
 CONTRIBUTE = """\
-python -m training fit faces
-python -m training compare runs/faces default
-python -m training push runs/faces user/name --pull-request
+python -m training fit faces data_root=path/to/data
+python -m training evaluate --checkpoint runs/001-faces/best --data path/to/data/celeba --json record.json
+python -m training report record.json --out results.md --card runs/001-faces/best --name runs/001-faces/best
 """
 
 

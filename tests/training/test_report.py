@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from facekit.analyze import Answers
-from facekit.checkpoints import Calibration, CheckpointConfig, Network
+from facekit.checkpoints import Calibration, CheckpointConfig, Network, config_text, read_config
 from facekit.errors import DataError
 from training.data import LabelArrays
 from training.figures import figures, group_table
@@ -74,7 +74,10 @@ def aged(mae: float, **fields: Any) -> Record:
 
 
 def test_the_card_s_front_matter_is_read_back(celeba: Record, tmp_path: Path) -> None:
-    write_card(tmp_path, model_card("default", CONFIG, [celeba, aged(4.5)]))
+    (tmp_path / "config.json").write_text(config_text(CONFIG))
+    write_card(tmp_path, "default", [celeba, aged(4.5)])
+    assert read_config(tmp_path).metrics["UTKFace"]["age"]["mae"] == 4.5
+    assert read_config(tmp_path).network == CONFIG.network
     data = ModelCard.load(tmp_path / "README.md").data
     assert (data.license, data.license_name) == ("other", "research-only-non-commercial")
     assert data.model_name == "default"
