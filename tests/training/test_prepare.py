@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facekit.align import TEMPLATE, frame_landmarks, similarity
+from facekit.detect import Detector, load_detector
+from facekit.errors import DataError
+from training.data.prepare import MARGIN, load_prepared, locate_face, prepare
+from training.data.source import Source
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector("mtcnn")
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut: np.ndarray) -> np.ndarray:
+    """(220, 180, 3): head and collar, as the photos of a face data set come."""
+    return np.ascontiguousarray(astronaut[20:240, 130:310])
+
+
+def test_the_large_face_in_the_middle(portrait: np.ndarray, detector: Detector) -> None:
+    landmarks, found = locate_face(portrait, detector)
+    assert found
+    assert 60 < landmarks[:2, 0].mean() < 120 and 70 < landmarks[:2, 1].mean() < 120
+
+
+def test_a_small_face_is_better_than_the_frame(portrait: np.ndarray, detector: Detector) -> None:
+    wide = cv2.copyMakeBorder(portrait, 150, 150, 250, 250, cv2.BORDER_CONSTANT, value=(90, 90, 90))
+    landmarks, found = locate_face(wide, detector)
+    expected, _ = locate_face(portrait, detector)
+    assert found
+    assert np.abs(landmarks - expected - (250, 150)).max() < 4
+
+
+def test_a_tight_crop_is_found_with_a_border_around_it(astronaut: np.ndarray, detector: Detector) -> None:
+    tight = cv2.resize(astronaut[70:205, 160:285], (48, 48), interpolation=cv2.INTER_AREA)
+    landmarks, found = locate_face(tight, detector)
+    whole, _ = locate_face(astronaut, detector)
+    assert found
+    assert np.abs(landmarks - (whole - (160, 70)) * (48 / 125, 48 / 135)).max() < 3
+
+
+def test_without_a_face_the_frame_is_read(detector: Detector) -> None:
+    landmarks, found = locate_face(np.full((48, 48, 3), 120, np.uint8), detector)
+    assert not found
+    assert np.array_equal(landmarks, frame_landmarks(48, 48))
+
+
+def source(*pictures: bytes) -> Source:
+    files = np.array([f"{i}.png" for i in range(len(pictures))])
+    return Source("some", {"file": files, "age": np.arange(len(pictures), dtype=np.float32)}, lambda i: pictures[i])
+
+
+def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path: Path) -> None:
+    picture = cv2.imencode(".png", portrait[:, :, ::-1])[1].tobytes()
+    made = prepare(source(picture, b"broken", picture), tmp_path, workers=1)
+    assert made.crops.shape == (2, 128 + 2 * MARGIN, 112 + 2 * MARGIN, 3)
+    assert made.labels["age"].tolist() == [0, 2]
+    assert made.found.all()
+    assert (tmp_path / "damaged.txt").read_text().startswith("1.png: ")
+    again = load_prepared(tmp_path, "some")
+    assert np.array_equal(again.crops, made.crops)
+    # the crop is the one that inference makes: the eyes lie on the template
+    found, _ = locate_face(np.ascontiguousarray(made.crops[0]), load_detector("mtcnn"))
+    assert np.abs(similarity(found, TEMPLATE + MARGIN) - [[1, 0, 0], [0, 1, 0]]).max() < 4
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="None of the 1 pictures"):
+        prepare(source(b"broken"), tmp_path, workers=1)
