@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
@@ -11,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from facekit.align import crop_face
+from facekit.align import CROP_SIZE, crop_face
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
@@ -68,6 +69,7 @@ class FaceAnalyzer:
         self.checkpoint, self.detector = checkpoint, detector
         self.device = torch.device(device or "cpu")
         self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
+        self._frozen = _freeze(self.model, self.device)
 
     @classmethod
     def from_pretrained(
@@ -153,7 +155,7 @@ class FaceAnalyzer:
     def logits(self, crops: NDArray[np.uint8]) -> dict[str, Tensor]:
         """Uncalibrated logits (N, size) by task, averaged over the crop and its mirror image."""
         x = self.normalize(crops)
-        pairs = self.model(torch.cat([x, x.flip(3)]))
+        pairs = self._frozen(torch.cat([x, x.flip(3)]))
         return {task: values.view(2, len(x), -1).mean(0) for task, values in pairs.items()}
 
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
@@ -178,6 +180,16 @@ class FaceAnalyzer:
             unsure_expression = expression.max(1) < calibration.expression_unsure_below
         gender = attributes[:, _MALE] if attributes is not None else None
         return Answers(attributes, unsure, gender, age, years, low, high, expression, unsure_expression)
+
+
+def _freeze(model: nn.Module, device: torch.device) -> nn.Module:
+    """The same network as one graph with its batch norms folded in: half the time for one face on a CPU."""
+    example = torch.zeros((2, 3, CROP_SIZE[1], CROP_SIZE[0]), device=device).contiguous(
+        memory_format=torch.channels_last
+    )
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
+        return torch.jit.freeze(torch.jit.trace(model, example, strict=False))
 
 
 def quantile(distribution: NDArray[np.float32], q: float) -> NDArray[np.float32]:
