@@ -67,6 +67,13 @@ def crop_face(image: NDArray[np.uint8], landmarks: Points, *, margin: int = 0) -
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[return-value]
 
 
+def resize_crop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A crop (H, W, 3) uint8 at `size` (width, height), area-averaged; itself where it has that size."""
+    if (crop.shape[1], crop.shape[0]) == size:
+        return crop
+    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
 def _shrunk_neighbourhood(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], shrink: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

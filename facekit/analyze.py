@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from facekit.align import CROP_SIZE, crop_face
+from facekit.align import crop_face, resize_crop
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
@@ -69,7 +69,7 @@ class FaceAnalyzer:
         self.checkpoint, self.detector = checkpoint, detector
         self.device = torch.device(device or "cpu")
         self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
-        self._frozen = _freeze(self.model, self.device)
+        self._frozen = _freeze(self.model, checkpoint.config.input_size, self.device)
 
     @classmethod
     def from_pretrained(
@@ -159,8 +159,9 @@ class FaceAnalyzer:
         return {task: values.view(2, len(x), -1).mean(0) for task, values in pairs.items()}
 
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
-        """(N, H, W, 3) uint8 to the network's (N, 3, H, W) float32 in [-1, 1]."""
-        x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device).permute(0, 3, 1, 2).float()
+        """(N, 128, 112, 3) uint8 crops to the network's input: (N, 3, H, W) float32 in [-1, 1] at its own size."""
+        views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])
+        x = torch.from_numpy(views).to(self.device).permute(0, 3, 1, 2).float()
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
     def _answers(self, logits: dict[str, Tensor]) -> Answers:
@@ -182,11 +183,9 @@ class FaceAnalyzer:
         return Answers(attributes, unsure, gender, age, years, low, high, expression, unsure_expression)
 
 
-def _freeze(model: nn.Module, device: torch.device) -> nn.Module:
+def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn.Module:
     """The same network as one graph with its batch norms folded in: half the time for one face on a CPU."""
-    example = torch.zeros((2, 3, CROP_SIZE[1], CROP_SIZE[0]), device=device).contiguous(
-        memory_format=torch.channels_last
-    )
+    example = torch.zeros((2, 3, size[1], size[0]), device=device).contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
         return torch.jit.freeze(torch.jit.trace(model, example, strict=False))

@@ -5,7 +5,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from facekit.align import CROP_SIZE
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, MAX_AGE
 
@@ -55,13 +56,15 @@ class Network(_Frozen):
 class CheckpointConfig(_Frozen):
     """config.json: what the network is, how to read its logits, and how it was made.
 
-    `training` holds recipe, data, split, seed, commit and versions; `metrics` the evaluation records by data set.
+    `input_size` is the width and height in pixels that the canonical crop is resized to for the network. `training`
+    holds recipe, data, split, seed, commit and versions; `metrics` the evaluation records by data set.
     """
 
     format: Literal[1] = 1
     architecture: Literal["face-net"] = "face-net"
     description: str = ""
     network: Network
+    input_size: tuple[Annotated[int, Field(ge=32, le=112)], Annotated[int, Field(ge=32, le=128)]] = CROP_SIZE
     calibration: Calibration = Calibration()
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}

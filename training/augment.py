@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from facekit.align import CROP_SIZE
+from facekit.align import CROP_SIZE, resize_crop
 
 Pixels = NDArray[np.uint8]
 
@@ -68,7 +68,7 @@ def centre(crop: Pixels, size: tuple[int, int]) -> Pixels:
     """The canonical crop itself: (160, 144, 3) to (size[1], size[0], 3), uint8 RGB."""
     left, top = (crop.shape[1] - CROP_SIZE[0]) // 2, (crop.shape[0] - CROP_SIZE[1]) // 2
     x = crop[top : top + CROP_SIZE[1], left : left + CROP_SIZE[0]]
-    return x if size == CROP_SIZE else _resize(x, size, cv2.INTER_AREA)
+    return resize_crop(x, size)
 
 
 def _normal(spread: float, random: Generator) -> float:

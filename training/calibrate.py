@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from facekit.align import CROP_SIZE
 from facekit.analyze import quantile
 from facekit.checkpoints import Calibration, read_checkpoint, write_checkpoint
 from facekit.labels import ATTRIBUTES
@@ -26,14 +25,16 @@ _LOWEST_BAND, _HIGHEST_BAND = 0.65, 0.9
 def calibrate_checkpoint(folder: Path, validation: list[Prepared], *, half: bool = False) -> None:
     """Fit calibration on validation crops and write it into a checkpoint's config (weights as float16 if `half`)."""
     checkpoint = read_checkpoint(folder)
-    logits, targets = _gather(checkpoint.model, validation)
+    logits, targets = _gather(checkpoint.model, validation, checkpoint.config.input_size)
     config = checkpoint.config.model_copy(update={"calibration": fit_calibration(logits, targets)})
     write_checkpoint(folder, checkpoint.model, config, card=checkpoint.card or None, half=half)
 
 
-def _gather(model: torch.nn.Module, sets: list[Prepared]) -> tuple[dict[str, Tensor], dict[str, NDArray]]:
+def _gather(
+    model: torch.nn.Module, sets: list[Prepared], size: tuple[int, int]
+) -> tuple[dict[str, Tensor], dict[str, NDArray]]:
     """Mirror-averaged logits and targets of all sets together."""
-    logits = [crop_logits(model, part, CROP_SIZE, torch.device("cpu"), mirror=True) for part in sets]
+    logits = [crop_logits(model, part, size, torch.device("cpu"), mirror=True) for part in sets]
     targets = [training_targets(part) for part in sets]
     return (
         {task: torch.cat([part[task] for part in logits]) for task in logits[0]},

@@ -152,6 +152,7 @@ class Loop:
                 config = CheckpointConfig(
                     description=self.recipe.description,
                     network=self.recipe.network,
+                    input_size=view_size(self.recipe, self.recipe.epochs),
                     training={**provenance(self.recipe), "epoch": self.epoch},
                 )
                 write_checkpoint(self.folder / "best", model, config)

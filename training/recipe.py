@@ -61,7 +61,7 @@ class Recipe(_Frozen):
         cache: folder for prepared crops.
         runs: folder that numbered run folders are made in.
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
-        sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first, full size last.
+        sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first; the last is the network's.
         epochs, steps: an epoch is `steps` batches.
         learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
         ema: decay of the moving average of the weights, which is what is evaluated and kept.
