@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
-from multiprocessing import get_context
 from typing import Final
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from facekit.align import crop_face
 from facekit.analyze import Answers, FaceAnalyzer
-from facekit.detect import Detector, load_detector
-from facekit.errors import DataError, ImageError
-from facekit.images import read_image
+from facekit.errors import DataError
 from training.data import Source
-from training.data.prepare import locate_face
+from training.data.prepare import crop_pictures
 from training.figures import figures, group_table
 from training.records import Record
 from training.runs import versions
 
 _BATCH: Final = 64
-
-Cropped = tuple[NDArray[np.uint8], bool] | str
-"""A picture's canonical crop (128, 112, 3) uint8 and whether its face was found, or why the picture cannot be read."""
 
 
 def evaluate(
@@ -94,7 +83,7 @@ def _answer(analyzer: FaceAnalyzer, source: Source, workers: int, progress: bool
     waiting: list[NDArray[np.uint8]] = []
     parts: list[Answers] = []
     went: list[bool | str] = []
-    crops = _crops(source, analyzer.detector, workers)
+    crops = crop_pictures(source, analyzer.detector, workers=workers)
     console = Console(stderr=True)
     for one in track(crops, f"reading {source.name}", len(source), disable=not progress, console=console):
         went.append(one if isinstance(one, str) else one[1])
@@ -115,37 +104,3 @@ def _join(parts: list[Answers]) -> Answers:
     """The answers of several batches as one."""
     columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Answers)}
     return Answers(**{name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()})
-
-
-def _crops(source: Source, detector: Detector, workers: int) -> Iterator[Cropped]:
-    """The crop of every picture, in order."""
-    pictures = (source.read(i) or b"" for i in range(len(source)))
-    if not workers:
-        yield from (_crop(data, detector) for data in pictures)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector.name,)) as pool:
-        yield from pool.map(_crop_in_worker, pictures, chunksize=16)
-
-
-def _crop(data: bytes, detector: Detector) -> Cropped:
-    try:
-        image = read_image(data)
-    except ImageError as error:
-        return str(error)
-    landmarks, found = locate_face(image, detector)
-    return crop_face(image, landmarks), found
-
-
-_detector: Detector  # one a worker process
-
-
-def _start_worker(detector: str) -> None:
-    """The analyzer's detector again, with its own settings: those of `prepare` skip small faces."""
-    global _detector
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    _detector = load_detector(detector)
-
-
-def _crop_in_worker(data: bytes) -> Cropped:
-    return _crop(data, _detector)

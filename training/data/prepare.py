@@ -1,5 +1,6 @@
 """Crops a whole data set once, in parallel, as inference would, into arrays that training maps into memory."""
 
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,7 +13,6 @@ from rich.progress import track
 
 from facekit.align import Points, crop_face, frame_landmarks
 from facekit.detect import Detector, load_detector
-from facekit.detect.mtcnn import MTCNNDetector
 from facekit.errors import DataError, ImageError
 from facekit.images import read_image
 from training.data.source import LabelArrays, Source
@@ -22,6 +22,10 @@ MARGIN = 16
 
 _LABEL = "label_"
 _PADDING, _SMALLEST_SIDE, _FACE_SHARE, _CERTAIN = 0.2, 128, 0.35, 0.9
+
+
+Cropped = tuple[NDArray[np.uint8], bool] | str
+"""A picture's canonical crop (H, W, 3) uint8 and whether its face was found, or why the picture cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,12 @@ def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: i
     )
     found = np.zeros(len(source), bool)
     damaged: dict[int, str] = {}
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector,)) as pool:
-        jobs = pool.map(_crop_bytes, (source.read(i) for i in range(len(source))), chunksize=64)
-        for i, result in enumerate(track(jobs, f"cropping {source.name}", len(source))):
-            if isinstance(result, str):
-                damaged[i] = result
-            else:
-                crops[i], found[i] = result
+    jobs = crop_pictures(source, load_detector(detector), workers=workers, margin=MARGIN)
+    for i, result in enumerate(track(jobs, f"cropping {source.name}", len(source))):
+        if isinstance(result, str):
+            damaged[i] = result
+        else:
+            crops[i], found[i] = result
     kept = np.array([i not in damaged for i in range(len(source))])
     if not kept.any():
         raise DataError(f"None of the {len(source)} pictures of {source.name} could be read: {damaged[0]}")
@@ -119,24 +122,41 @@ def load_prepared(folder: Path, name: str) -> Prepared:
     return whole if kept.all() else whole.subset(kept)
 
 
-_detector: Detector  # one a worker process
+def crop_pictures(source: Source, detector: Detector, *, workers: int, margin: int = 0) -> Iterator[Cropped]:
+    """The canonical crop of every picture, in order.
+
+    Args:
+        workers: processes, each with a detector of the same name; 0 does it here with `detector` itself.
+        margin: see `align.crop_face`.
+    """
+    pictures = (source.read(i) or b"" for i in range(len(source)))
+    if not workers:
+        yield from (_crop(data, detector, margin) for data in pictures)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector.name, margin)) as pool:
+        yield from pool.map(_crop_in_worker, pictures, chunksize=16)
 
 
-def _start_worker(detector: str) -> None:
-    import torch
-
-    global _detector
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    _detector = load_detector(detector)
-    if isinstance(_detector, MTCNNDetector):
-        _detector.min_face_size = round(_FACE_SHARE * _SMALLEST_SIDE)  # smaller faces are not what the picture is about
-
-
-def _crop_bytes(data: bytes) -> tuple[NDArray[np.uint8], bool] | str:
+def _crop(data: bytes, detector: Detector, margin: int) -> Cropped:
     try:
         image = read_image(data)
     except ImageError as error:
         return str(error)
-    landmarks, found = locate_face(image, _detector)
-    return crop_face(image, landmarks, margin=MARGIN), found
+    landmarks, found = locate_face(image, detector)
+    return crop_face(image, landmarks, margin=margin), found
+
+
+_worker: tuple[Detector, int]  # the detector and margin of a worker process
+
+
+def _start_worker(detector: str, margin: int) -> None:
+    import torch
+
+    global _worker
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _worker = load_detector(detector), margin
+
+
+def _crop_in_worker(data: bytes) -> Cropped:
+    return _crop(data, *_worker)
