@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from facekit.analyze import quantile
 from facekit.checkpoints import Calibration, read_checkpoint, write_checkpoint
-from facekit.labels import ATTRIBUTES
+from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
 from training.batches import training_targets
 from training.data.prepare import Prepared
 from training.validation import crop_logits
@@ -19,7 +19,10 @@ from training.validation import crop_logits
 SURE_ACCURACY = 0.95
 """The share of the answers above the unsure band that should be right, on validation."""
 
-_LOWEST_BAND, _HIGHEST_BAND = 0.65, 0.9
+SURE_GENDER_ACCURACY = 0.99
+"""The same for perceived gender, where a wrong answer hurts more than none."""
+
+_LOWEST_BAND, _HIGHEST_BAND = 0.65, 0.95
 
 
 def calibrate_checkpoint(folder: Path, validation: list[Prepared], *, half: bool = False) -> None:
@@ -51,10 +54,9 @@ def fit_calibration(logits: dict[str, Tensor], targets: dict[str, NDArray]) -> C
     """
     fields: dict[str, object] = {}
     if "attributes" in logits:
-        pairs, bands = zip(
-            *(_attribute(logits["attributes"][:, k], targets["attributes"][:, k]) for k in range(len(ATTRIBUTES))),
-            strict=True,
-        )
+        wanted = [SURE_GENDER_ACCURACY if name == GENDER_ATTRIBUTE else SURE_ACCURACY for name in ATTRIBUTES]
+        columns = zip(logits["attributes"].T, targets["attributes"].T, wanted, strict=True)
+        pairs, bands = zip(*(_attribute(*column) for column in columns), strict=True)
         fields["attribute_scale"], fields["attribute_shift"] = (tuple(values) for values in zip(*pairs, strict=True))
         fields["unsure_below"] = bands
     known_age = ~np.isnan(targets["age"])
@@ -70,7 +72,7 @@ def fit_calibration(logits: dict[str, Tensor], targets: dict[str, NDArray]) -> C
     return Calibration.model_validate(fields)
 
 
-def _attribute(logits: Tensor, truth: NDArray) -> tuple[tuple[float, float], float]:
+def _attribute(logits: Tensor, truth: NDArray, sure_accuracy: float) -> tuple[tuple[float, float], float]:
     """(scale, shift) and the unsure band of one attribute; the identity where it has no labels or only one kind."""
     known = ~np.isnan(truth)
     if len(np.unique(truth[known])) < 2:
@@ -80,7 +82,7 @@ def _attribute(logits: Tensor, truth: NDArray) -> tuple[tuple[float, float], flo
     p = torch.sigmoid(z * scale + shift)
     right = (p > 0.5) == (y > 0.5)
     confidence = torch.maximum(p, 1 - p)
-    return (scale, shift), unsure_below(confidence.numpy(), right.numpy(), SURE_ACCURACY, _LOWEST_BAND, _HIGHEST_BAND)
+    return (scale, shift), unsure_below(confidence.numpy(), right.numpy(), sure_accuracy, _LOWEST_BAND, _HIGHEST_BAND)
 
 
 def platt(logits: Tensor, truth: Tensor) -> tuple[float, float]:
