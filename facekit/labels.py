@@ -1,4 +1,4 @@
-"""The label spaces that facekit's networks answer in, and how their logits become answers."""
+"""The label spaces that facekit's networks answer in."""
 
 from typing import Final
 

@@ -203,3 +203,35 @@ def test_browser_may_talk_to_this_host_only(page: Page) -> None:
         policy = reply.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "http" not in policy
+
+
+def test_no_picture_or_crop_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions behind the page, in this process: every decoded picture and crop is gone once its answer is."""
+    import base64
+    import gc
+    import weakref
+
+    from facekit import align, analyze, images
+    from facekit.ui import attributes, render
+    from facekit.ui.engine import Engine
+
+    kept: list[weakref.ref[Any]] = []
+
+    def watched(make: Any) -> Any:
+        def call(*args: Any, **settings: Any) -> Any:
+            made = make(*args, **settings)
+            kept.append(weakref.ref(made))
+            return made
+
+        return call
+
+    for module in (images, render, analyze):
+        monkeypatch.setattr(module, "read_image", watched(images.read_image))
+    monkeypatch.setattr(analyze, "crop_face", watched(align.crop_face))
+    url = "data:image/jpeg;base64," + base64.b64encode((attributes.EXAMPLES / "astronaut.jpg").read_bytes()).decode()
+    engine = Engine()
+    answer = attributes._analyze(engine, {"photo": url})
+    attributes._explain(engine, {"crop": answer["crops"][0], "target": "Smiling"}, "why")
+    gc.collect()
+    assert len(kept) >= 4
+    assert not [picture for picture in kept if picture() is not None]
