@@ -10,7 +10,8 @@ FacekitError
 │   ├── DamagedCheckpoint    config.json or model.safetensors is broken or does not fit
 │   └── HubUnreachable       the Hub did not answer in time
 ├── DataError                a data set cannot be read, or lacks the labels asked for
-└── RecipeError              a recipe field is wrong; the message names it
+├── RecipeError              a recipe field is wrong; the message names it
+└── TrainingError            a run cannot go on: the loss is not finite, or memory or disk are full
 """
 
 
@@ -61,3 +62,7 @@ class DataError(FacekitError):
 
 class RecipeError(FacekitError):
     """A recipe field is wrong; the message names it."""
+
+
+class TrainingError(FacekitError):
+    """A run cannot go on: its loss is not finite, or memory or disk are full. What it had saved is whole."""

@@ -1,6 +1,7 @@
 """Mixed batches: a fixed number of pictures from every data set, in an order that seed and epoch decide."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,32 +10,39 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE
+from training.augment import Strength, augment
 from training.data.prepare import Prepared
 
 Batch = tuple[Tensor, dict[str, Tensor]]
+Draw = tuple[int, int]
+"""A picture's index over all sets, and how often its set had been gone through before."""
 
 
 class CropDataset(Dataset[Batch]):
     """Several prepared sets behind one index. Fetches whole batches of views (B, 3, h, w) uint8, and their targets.
 
-    `view` makes a view of a crop: (160, 144, 3) to (h, w, 3), uint8.
+    A view depends on `seed`, the picture and the lap alone, so that it is the same whichever process makes it. `size`
+    is the views' width and height in pixels; it may change between epochs.
     """
 
-    def __init__(self, sets: list[Prepared], view: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> None:
-        self.sets, self.view = sets, view
+    def __init__(self, sets: list[Prepared], strength: Strength, seed: int, size: tuple[int, int]) -> None:
+        self.sets, self.strength, self.seed, self.size = sets, strength, seed, size
         self.starts = np.cumsum([0, *(len(part) for part in sets)])
         self.targets = [training_targets(part) for part in sets]
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitems__(self, indices: list[int]) -> Batch:
-        place = np.searchsorted(self.starts, indices, side="right") - 1
-        pairs = [(int(p), int(i - self.starts[p])) for p, i in zip(place, indices, strict=True)]
-        crops = np.stack([self.view(self.sets[p].crops[row]) for p, row in pairs])
-        rows = [{key: values[row] for key, values in self.targets[p].items()} for p, row in pairs]
+    def __getitems__(self, draws: list[Draw]) -> Batch:
+        place = np.searchsorted(self.starts, [i for i, _ in draws], side="right") - 1
+        found = [(int(p), int(i - self.starts[p])) for p, (i, _) in zip(place, draws, strict=True)]
+        views = [
+            augment(self.sets[p].crops[row], self.size, self.strength, np.random.default_rng([self.seed, *draw]))
+            for (p, row), draw in zip(found, draws, strict=True)
+        ]
+        rows = [{key: values[row] for key, values in self.targets[p].items()} for p, row in found]
         targets = {key: torch.from_numpy(np.stack([row[key] for row in rows])) for key in rows[0]}
-        return torch.from_numpy(crops).permute(0, 3, 1, 2), targets
+        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2), targets
 
 
 def training_targets(part: Prepared) -> dict[str, NDArray]:
@@ -51,28 +59,33 @@ def training_targets(part: Prepared) -> dict[str, NDArray]:
     }
 
 
-class MixedBatches(Sampler[list[int]]):
-    """`steps` batches with `counts[k]` pictures of set k each; a set starts over, reshuffled, when it is used up."""
+class MixedBatches(Sampler[list[Draw]]):
+    """`count` batches an epoch with `counts[k]` pictures of set k each; a set that is used up starts over, reshuffled.
 
-    def __init__(self, sizes: list[int], counts: list[int], steps: int, seed: int) -> None:
-        self.sizes, self.counts, self.steps, self.seed, self.epoch = sizes, counts, steps, seed, 0
+    The sets are spread evenly over a batch, so that processes that share one get about the same mixture.
+    """
+
+    def __init__(self, sizes: list[int], counts: list[int], count: int, seed: int) -> None:
+        self.sizes, self.counts, self.count, self.seed, self.epoch = sizes, counts, count, seed, 0
         self.batch_size, self.drop_last = sum(counts), False  # accelerate looks for these two
+        places = [((j + 0.5) / count, k) for k, count in enumerate(counts) for j in range(count)]
+        self.order = [k for _, k in sorted(places)]
 
     def __len__(self) -> int:
-        return self.steps
+        return self.count
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Draw]]:
         streams = [self._stream(k) for k in range(len(self.sizes))]
-        for _ in range(self.steps):
-            yield [next(stream) for stream, count in zip(streams, self.counts, strict=True) for _ in range(count)]
+        for _ in range(self.count):
+            yield [next(streams[k]) for k in self.order]
 
-    def _stream(self, k: int) -> Iterator[int]:
-        """Indices of set k without end, going on where the last epoch stopped."""
+    def _stream(self, k: int) -> Iterator[Draw]:
+        """Pictures of set k without end, going on where the last epoch stopped."""
         start = sum(self.sizes[:k])
-        lap, offset = divmod(self.epoch * self.steps * self.counts[k], self.sizes[k])
+        lap, offset = divmod(self.epoch * self.count * self.counts[k], self.sizes[k])
         while True:
             order = np.random.default_rng([self.seed, k, lap]).permutation(self.sizes[k])
-            yield from (start + int(i) for i in order[offset:])
+            yield from ((start + int(i), lap) for i in order[offset:])
             lap, offset = lap + 1, 0
 
 
@@ -81,6 +94,6 @@ def normalize(views: Tensor, device: torch.device) -> Tensor:
     return (views.to(device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def as_is(batch: Batch) -> Batch:
+def as_is(batch: Any) -> Batch:
     """Collation: batches are already made by `CropDataset.__getitems__`."""
     return batch

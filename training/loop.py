@@ -1,65 +1,82 @@
 """The classifier loop: read it from top to bottom. Monitors hang on `add_callback`, the only extension point."""
 
-import json
 import math
+import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from numpy.typing import NDArray
+from accelerate import Accelerator, DataLoaderConfiguration, PartialState
+from accelerate.utils import broadcast_object_list, set_seed
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from facekit.align import CROP_SIZE
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
 from facekit.nets import FaceNet
-from training.augment import augment
 from training.batches import CropDataset, MixedBatches, as_is, normalize
 from training.data.prepare import Prepared
 from training.losses import total_loss
+from training.optimizer import build_optimizer, learning_rate, set_learning_rate
 from training.recipe import Recipe
 from training.runs import provenance, run_folder
 from training.sets import load_sets
+from training.state import keep_records, load_state, save_state
 from training.validation import score, validate
 
 Callback = Callable[["Loop"], None]
 
+_LOOK = 10  # steps between two looks at the loss: each makes a GPU wait for the CPU
+
 
 class Loop:
-    """One training run.
+    """One training run, in one process or as one of several that `accelerate launch` started.
 
     Attributes for callbacks:
         recipe, folder, model, ema, accelerator: what trains, and where it is written.
         epoch, step: finished epochs, and steps over all of them.
-        losses: the mean loss of every task over the present epoch so far.
+        losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
     """
 
     def __init__(self, recipe: Recipe, train: list[Prepared], validation: list[Prepared], folder: Path) -> None:
         self.recipe, self.validation, self.folder = recipe, validation, folder
-        self.accelerator = Accelerator(mixed_precision=_precision(recipe.precision))
+        self.accelerator = Accelerator(
+            mixed_precision=_precision(recipe.precision),
+            gradient_accumulation_steps=recipe.accumulate,
+            dataloader_config=DataLoaderConfiguration(split_batches=True),  # a recipe's batch is that of all processes
+        )
+        if recipe.batch_size % self.accelerator.num_processes:
+            raise RecipeError(
+                f"Field data: {self.accelerator.num_processes} processes cannot share a batch of {recipe.batch_size} "
+                "pictures evenly; change a `batch`."
+            )
         set_seed(recipe.seed)
         model = _network(recipe).to(memory_format=torch.channels_last)
-        decayed = [p for p in model.parameters() if p.ndim > 1]
-        plain = [p for p in model.parameters() if p.ndim <= 1]  # biases and norms are not pulled to zero
-        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-        self.batches = MixedBatches([len(s) for s in train], [d.batch for d in recipe.data], recipe.steps, recipe.seed)
-        loader = DataLoader(CropDataset(train, self._view), batch_sampler=self.batches, collate_fn=as_is)  # type: ignore[arg-type]
+        optimizer = build_optimizer(model, recipe)
+        self.pictures = CropDataset(train, recipe.augment, recipe.seed, view_size(recipe, 0))
+        counts = [part.batch for part in recipe.data]
+        self.batches = MixedBatches([len(s) for s in train], counts, recipe.steps * recipe.accumulate, recipe.seed)
+        loader = DataLoader(
+            self.pictures,
+            batch_sampler=self.batches,  # type: ignore[arg-type]
+            collate_fn=as_is,
+            num_workers=_workers(recipe, self.accelerator),
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
         self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
         self.ema = AveragedModel(
             self.accelerator.unwrap_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True
         )
-        self.epoch = self.step = 0
-        self._random = np.random.default_rng(recipe.seed)
+        self.epoch = self.step = self.best_epoch = 0
         self.best = -math.inf
         self.record: dict[str, Any] = {}
         self.losses: dict[str, float] = {}
@@ -72,23 +89,30 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs beside model, optimizer and random state."""
-        return {"epoch": self.epoch, "step": self.step, "best": self.best, "ema": self.ema.state_dict()}
+        kept = ("epoch", "step", "best", "best_epoch")
+        return {name: getattr(self, name) for name in kept} | {"ema": self.ema.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict()`."""
-        self.epoch, self.step, self.best = state["epoch"], state["step"], state["best"]
-        self.ema.load_state_dict(state["ema"])
+        self.ema.load_state_dict(state.pop("ema"))
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def run(self, *, resume: bool = False) -> Path:
-        """Train to the last epoch and return the folder of the best checkpoint by validation score."""
-        if resume and (self.folder / "last").is_dir():
-            self.accelerator.load_state(str(self.folder / "last"))
+        """Train to the last epoch, or until validation stops getting better, and return the best checkpoint's folder.
+
+        Raises:
+            TrainingError: the loss is not finite, or memory or disk are full; what was saved before is whole.
+        """
+        if resume:
+            load_state(self.accelerator, self.folder)
+            keep_records(self.folder, self.epoch)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, disable=not self.accelerator.is_main_process) as progress:
             task = progress.add_task(
                 self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step
             )
-            while self.epoch < self.recipe.epochs:
+            while self.epoch < self.recipe.epochs and not self._out_of_patience():
                 self._train_epoch(lambda text: progress.update(task, completed=self.step, description=text))
                 self._finish_epoch()
         self._call("end")
@@ -96,45 +120,68 @@ class Loop:
 
     def _train_epoch(self, show: Callable[[str], None]) -> None:
         recipe = self.recipe
-        self.batches.epoch = self.epoch
-        self._random = np.random.default_rng([recipe.seed, self.epoch, self.accelerator.process_index])
-        sums: dict[str, float] = defaultdict(float)
-        self._started = perf_counter()
+        self.batches.epoch, self.pictures.size = self.epoch, view_size(recipe, self.epoch)
+        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.accelerator.device))
+        self._started = fetching = perf_counter()
+        self._waited = 0.0
         self.model.train()
         for i, (views, targets) in enumerate(self.loader, 1):
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, self.step)
-            x = normalize(views, self.accelerator.device)  # (B, 3, h, w)
-            with self.accelerator.autocast():
-                logits = self.model(x)
-            losses = total_loss(logits, targets, recipe.losses)
-            loss = torch.stack(list(losses.values())).sum()
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"The loss is {float(loss)} at step {self.step}: lower learning_rate and start again."
-                )
-            self.accelerator.backward(loss)
-            self.accelerator.clip_grad_norm_(self.model.parameters(), 5.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.ema.update_parameters(self.accelerator.unwrap_model(self.model))
-            self.step += 1
+            self._waited += perf_counter() - fetching
+            set_learning_rate(self.optimizer, learning_rate(recipe, self.step))
+            with self.accelerator.accumulate(self.model), _out_of_memory(recipe):
+                x = normalize(views, self.accelerator.device)  # (B, 3, h, w)
+                with self.accelerator.autocast():
+                    logits = self.model(x)
+                losses = total_loss(logits, targets, recipe.losses)
+                self.accelerator.backward(torch.stack(list(losses.values())).sum())
+                if self.accelerator.sync_gradients and recipe.optimizer.clip is not None:
+                    self.accelerator.clip_grad_norm_(self.model.parameters(), recipe.optimizer.clip)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
             for task, value in losses.items():
-                sums[task] += float(value.detach())
-            self.losses = {task: value / i for task, value in sums.items()}
-            show(f"epoch {self.epoch + 1}/{recipe.epochs}  loss {sum(self.losses.values()):.3f}")
-            self._call("step")
+                sums[task] += value.detach()
+            if self.accelerator.sync_gradients:
+                self.ema.update_parameters(self.accelerator.unwrap_model(self.model))
+                self.step += 1
+                if i % (_LOOK * recipe.accumulate) == 0 or i == len(self.batches):
+                    self._look({task: float(value) / i for task, value in sums.items()})
+                    show(f"epoch {self.epoch + 1}/{recipe.epochs}  loss {sum(self.losses.values()):.3f}")
+                self._call("step")
+            fetching = perf_counter()
 
-    def _view(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return augment(crop, view_size(self.recipe, self.epoch), self.recipe.augment, self._random)
+    def _look(self, losses: dict[str, float]) -> None:
+        """Take note of the losses.
+
+        Raises:
+            TrainingError: one is not finite.
+        """
+        self.losses = losses
+        wrong = [task for task, value in losses.items() if not math.isfinite(value)]
+        if wrong:
+            raise TrainingError(
+                f"The loss of {', '.join(wrong)} is {losses[wrong[0]]} at step {self.step}: lower learning_rate "
+                f"({self.recipe.learning_rate:g}) and start again, or go on from the last epoch with --resume."
+            )
 
     def _finish_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best, and save what a resume needs."""
-        self.epoch += 1
         seconds = perf_counter() - self._started
-        model = self.ema.module
-        figures = validate(model, self.validation, view_size(self.recipe, self.epoch - 1), self.accelerator.device)
-        self.record = {
+        self.epoch += 1
+        if self.accelerator.is_main_process:
+            self.record = self._measure(seconds)
+        self.record = broadcast_object_list([self.record])[0]
+        full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
+        better = full_size and self.record["score"] > self.best
+        if better:
+            self.best, self.best_epoch = self.record["score"], self.epoch
+        save_state(self.accelerator, self.folder, self.record, self._write_best if better else None)
+        self._call("epoch")
+
+    def _measure(self, seconds: float) -> dict[str, Any]:
+        """This epoch's line of the log."""
+        size = view_size(self.recipe, self.epoch - 1)
+        figures = validate(self.ema.module, self.validation, size, self.accelerator.device)
+        return {
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": learning_rate(self.recipe, self.step - 1),
@@ -142,22 +189,21 @@ class Loop:
             "validation": figures,
             "score": score(figures),
             "seconds": round(seconds, 1),
+            "pictures_per_second": round(len(self.batches) * self.recipe.batch_size / seconds, 1),
+            "waiting": round(self._waited / seconds, 4),
         }
-        if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a") as file:
-                file.write(json.dumps(self.record) + "\n")
-            at_full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
-            if at_full_size and self.record["score"] > self.best:
-                self.best = self.record["score"]
-                config = CheckpointConfig(
-                    description=self.recipe.description,
-                    network=self.recipe.network,
-                    input_size=view_size(self.recipe, self.recipe.epochs),
-                    training={**provenance(self.recipe), "epoch": self.epoch},
-                )
-                write_checkpoint(self.folder / "best", model, config)
-        self.accelerator.save_state(str(self.folder / "last"))
-        self._call("epoch")
+
+    def _write_best(self) -> None:
+        config = CheckpointConfig(
+            description=self.recipe.description,
+            network=self.recipe.network,
+            input_size=view_size(self.recipe, self.recipe.epochs),
+            training={**provenance(self.recipe), "epoch": self.epoch},
+        )
+        write_checkpoint(self.folder / "best", self.ema.module, config)
+
+    def _out_of_patience(self) -> bool:
+        return self.recipe.patience is not None and self.epoch - self.best_epoch >= self.recipe.patience
 
     def _call(self, event: str) -> None:
         for callback in self._callbacks[event]:
@@ -172,20 +218,14 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
     """
     from training.calibrate import calibrate_checkpoint
 
-    train, validation = load_sets(recipe)
-    loop = Loop(recipe, train, validation, run_folder(recipe, resume=resume))
-    best = loop.run(resume=resume)
-    if loop.accelerator.is_main_process:
+    state = PartialState()
+    with state.main_process_first():  # one process crops, the others find the crops
+        train, validation = load_sets(recipe)
+    folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
+    best = Loop(recipe, train, validation, folder).run(resume=resume)
+    if state.is_main_process:
         calibrate_checkpoint(best, validation, half=True)
     return best
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Warm up, hold, then fall linearly to zero."""
-    total = recipe.epochs * recipe.steps
-    rising = min(1.0, (step + 1) / max(1, recipe.warmup))
-    falling = min(1.0, (total - step) / max(1.0, recipe.decay * total))
-    return recipe.learning_rate * min(rising, falling)
 
 
 def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
@@ -199,6 +239,30 @@ def _network(recipe: Recipe) -> FaceNet:
     if recipe.init is not None:
         model.load_state_dict(read_checkpoint(find_checkpoint(recipe.init)).model.state_dict())
     return model
+
+
+def _workers(recipe: Recipe, accelerator: Accelerator) -> int:
+    if recipe.workers is not None:
+        return recipe.workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if accelerator.device.type == "cpu" else min(16, cores // accelerator.num_processes - 1)
+
+
+@contextmanager
+def _out_of_memory(recipe: Recipe) -> Iterator[None]:
+    """Say which batch to try where memory runs out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+        if not full:
+            raise
+        half = {part.path: max(1, part.batch // 2) for part in recipe.data}
+        raise TrainingError(
+            f"Out of memory with {recipe.batch_size} pictures a batch: halve every `batch` under data "
+            f"({', '.join(f'{path} {batch}' for path, batch in half.items())}) and set "
+            f"accumulate={2 * recipe.accumulate}, which trains the same."
+        ) from None
 
 
 def _precision(wanted: str) -> str:

@@ -1,7 +1,7 @@
 """Recipes: one small YAML file an experiment, and their schema. A typo is an error that names the field."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,6 +52,25 @@ class Losses(_Frozen):
     single_label: float = Field(0.4, ge=0, le=1)
 
 
+class Optimizer(_Frozen):
+    """The optimizer, and which parameters it moves how fast.
+
+    Attributes:
+        name: "adamw", "adam", "sgd" or "rmsprop".
+        weight_decay: on kernels and matrices; biases and norms are never pulled to zero.
+        momentum: of SGD and RMSprop.
+        rates: pattern of parameter names to a factor of the learning rate; the first that matches counts, `*` stands
+            for anything, and 0 freezes: `{stem.*: 0, stages.*: 0.01}`.
+        clip: largest norm of the gradient; `null` for none.
+    """
+
+    name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    weight_decay: float = Field(0.05, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    rates: dict[str, Annotated[float, Field(ge=0)]] = {}
+    clip: float | None = Field(5.0, gt=0)
+
+
 class Recipe(_Frozen):
     """Everything that decides a training run.
 
@@ -62,9 +81,16 @@ class Recipe(_Frozen):
         runs: folder that numbered run folders are made in.
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
         sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first; the last is the network's.
-        epochs, steps: an epoch is `steps` batches.
+        epochs, steps: an epoch is `steps` updates of the weights.
+        accumulate: batches whose gradients make one update.
         learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
-        ema: decay of the moving average of the weights, which is what is evaluated and kept.
+        step_down: share of the steps after which the rate falls tenfold, again and again; with `decay: 0` this is the
+            step-down policy of Caffe and DIGITS.
+        patience: stop after this many epochs without a better validation score; `null` for never.
+        ema: decay of the moving average of the weights, which is what is evaluated and kept; 0 for the weights as
+            they are.
+        workers: processes that read and augment pictures beside the training; by default none on a CPU, which they
+            would take from it, and all but one of its cores beside a GPU, 16 at most.
         precision: "no" (float32), "bf16", "fp16", or "auto": bf16 where the processor has instructions for it.
     """
 
@@ -81,17 +107,21 @@ class Recipe(_Frozen):
     steps: int = Field(gt=0)
     sizes: tuple[tuple[int, float], ...] = ((0, 1.0),)
     learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    accumulate: int = Field(1, gt=0)
     warmup: int = Field(300, ge=0)
     decay: float = Field(0.3, ge=0, le=1)
+    step_down: float | None = Field(None, gt=0, lt=1)
+    patience: int | None = Field(None, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    workers: int | None = Field(None, ge=0)
+    optimizer: Optimizer = Optimizer()
     losses: Losses = Losses()
     augment: Strength = Strength()
 
     @property
     def batch_size(self) -> int:
-        """Pictures a step, over all data sets."""
+        """Pictures a batch, over all data sets and processes."""
         return sum(part.batch for part in self.data)
 
 

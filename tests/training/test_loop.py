@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from facekit.checkpoints import read_checkpoint
+from facekit.errors import TrainingError
 from facekit.labels import ATTRIBUTES
 from training.data.prepare import Prepared
 from training.loop import Loop
@@ -81,8 +82,50 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     loop = make_loop(tiny(tmp_path, losses={"age": 1e30, "age_years": 1e38}), tmp_path / "run")
-    with pytest.raises(FloatingPointError, match="learning_rate"):
+    with pytest.raises(TrainingError, match="learning_rate"):
         loop.run()
+
+
+def test_batches_may_make_an_update_together(tmp_path: Path) -> None:
+    """Four pictures twice give the update that the same eight give at once, in a net without batch statistics."""
+    ends = []
+    for name, batch, accumulate in (("whole", 8, 1), ("parts", 4, 2)):
+        recipe = tiny(tmp_path, data=[{"path": "generated", "batch": batch}], accumulate=accumulate, epochs=1)
+        loop = make_loop(recipe, tmp_path / name)
+        for module in loop.model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.train = lambda mode=True, module=module: module  # type: ignore[method-assign,misc]
+                module.training = False
+        loop.run()
+        assert loop.step == 4
+        ends.append(loop.model.heads["age"].weight.detach())
+    assert torch.allclose(*ends, atol=1e-5)
+
+
+def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, epochs=9, patience=2, learning_rate=1e-12, ema=0), tmp_path / "run")
+    loop.run()
+    assert loop.epoch - loop.best_epoch == 2
+    assert loop.epoch < 9
+
+
+def test_out_of_memory_names_the_batch_to_try(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path), tmp_path / "run")
+
+    def full(*_: object) -> None:
+        torch.empty(2**60)
+
+    loop.model.register_forward_pre_hook(full)
+    with pytest.raises(TrainingError, match=r"8 pictures.*generated 4.*accumulate=2"):
+        loop.run()
+
+
+def test_every_line_of_the_log_says_how_fast_it_went(tmp_path: Path) -> None:
+    make_loop(tiny(tmp_path), tmp_path / "run").run()
+    for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        assert record["pictures_per_second"] > 0
+        assert 0 <= record["waiting"] < 1
 
 
 def test_callbacks_see_every_step_and_epoch(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import RecipeError, UnknownName
-from training.loop import learning_rate, view_size
+from training.loop import view_size
 from training.recipe import RECIPES, list_recipes, load_recipe
 
 
@@ -40,12 +40,6 @@ def test_a_recipe_may_be_a_file_of_your_own(tmp_path: Path) -> None:
     path.write_text("just words")
     with pytest.raises(RecipeError, match=r"mine\.yaml"):
         load_recipe(str(path))
-
-
-def test_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
-    recipe = load_recipe("faces", ["epochs=10", "steps=100", "warmup=100", "decay=0.5", "learning_rate=1"])
-    rates = [learning_rate(recipe, step) for step in (0, 99, 400, 750, 999)]
-    assert rates == pytest.approx([0.01, 1, 1, 0.5, 0.002])
 
 
 def test_pictures_grow_at_the_given_epochs() -> None:

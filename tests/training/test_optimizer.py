@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from facekit.errors import RecipeError
+from facekit.nets import FaceNet
+from training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from training.recipe import Recipe, load_recipe
+
+
+def recipe(*overrides: str) -> Recipe:
+    return load_recipe("faces", list(overrides))
+
+
+def net() -> FaceNet:
+    return FaceNet({"age": 101}, widths=(4, 4, 8, 8), depths=(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("adamw", torch.optim.AdamW),
+        ("adam", torch.optim.Adam),
+        ("sgd", torch.optim.SGD),
+        ("rmsprop", torch.optim.RMSprop),
+    ],
+)
+def test_every_optimizer_moves_the_weights(name: str, kind: type[torch.optim.Optimizer]) -> None:
+    model = net()
+    optimizer = build_optimizer(model, recipe(f"optimizer.name={name}"))
+    assert type(optimizer) is kind
+    before = model.heads["age"].weight.detach().clone()
+    model(torch.rand(2, 3, 32, 32))["age"].square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(before, model.heads["age"].weight)
+
+
+def test_norms_and_biases_do_not_decay() -> None:
+    groups = build_optimizer(net(), recipe("optimizer.weight_decay=0.1")).param_groups
+    for group in groups:
+        assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] == 0.1}
+
+
+def test_layers_have_their_own_rates_and_zero_freezes() -> None:
+    model = net()
+    optimizer = build_optimizer(model, recipe("optimizer.rates={stem.*: 0, stages.3.*: 0.01, 'stages.*': 0.5}"))
+    set_learning_rate(optimizer, 2.0)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    expected = {"stem": None, "stages.3": 0.02, "stages": 1.0, "heads": 2.0}
+    for name, parameter in model.named_parameters():
+        wanted = next(rate for start, rate in expected.items() if name.startswith(start))
+        assert rates.get(id(parameter)) == wanted, name
+        assert parameter.requires_grad == (wanted is not None), name
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [("{stages.9.*: 0.1}", r"stages\.9.*stem, stages, dropout, heads"), ("{'*': 0}", "nothing to train")],
+)
+def test_rates_that_cannot_be_meant(rates: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        build_optimizer(net(), recipe(f"optimizer.rates={rates}"))
+
+
+def test_learning_rate_warms_up_holds_and_falls_to_zero() -> None:
+    schedule = recipe("epochs=10", "steps=100", "warmup=100", "decay=0.5", "learning_rate=1")
+    rates = [learning_rate(schedule, step) for step in (0, 99, 400, 750, 999)]
+    assert rates == pytest.approx([0.01, 1, 1, 0.5, 0.002])
+
+
+def test_learning_rate_steps_down() -> None:
+    schedule = recipe("epochs=1", "steps=100", "warmup=0", "decay=0", "step_down=0.33", "learning_rate=1")
+    assert [learning_rate(schedule, step) for step in (0, 32, 33, 65, 66, 98)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )

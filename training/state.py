@@ -1,0 +1,63 @@
+"""A run's state on disk: complete or not there at all, whatever stops the process."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from safetensors import SafetensorError
+
+from facekit.errors import TrainingError
+
+LOG, LAST = "log.jsonl", "last"
+_PART, _BEFORE = "last.part", "last.before"
+
+
+def save_state(
+    accelerator: Accelerator, folder: Path, record: dict[str, Any], write_best: Callable[[], None] | None
+) -> None:
+    """Write `last/` (model, optimizer, random state), the log's next line, and the best checkpoint if it is a new one.
+
+    Raises:
+        TrainingError: the disk is full or cannot be written; the state of the epoch before is still whole.
+    """
+    part, last, before = folder / _PART, folder / LAST, folder / _BEFORE
+    try:
+        if accelerator.is_main_process:
+            shutil.rmtree(part, ignore_errors=True)
+        accelerator.wait_for_everyone()
+        accelerator.save_state(str(part))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            if write_best is not None:
+                write_best()
+            with (folder / LOG).open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            if last.exists():
+                shutil.rmtree(before, ignore_errors=True)
+                last.rename(before)
+            part.rename(last)
+            shutil.rmtree(before, ignore_errors=True)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have their own words for it
+        shutil.rmtree(part, ignore_errors=True)
+        raise TrainingError(
+            f"Cannot save the run in {folder} ({error}): make room there, then go on from epoch "
+            f"{record['epoch'] - 1} with --resume."
+        ) from None
+    accelerator.wait_for_everyone()
+
+
+def load_state(accelerator: Accelerator, folder: Path) -> None:
+    """Load the newest whole state of a run; nothing where it has none yet."""
+    there = [folder / name for name in (LAST, _BEFORE) if (folder / name).is_dir()]
+    if there:
+        accelerator.load_state(str(there[0]))
+
+
+def keep_records(folder: Path, epochs: int) -> None:
+    """Drop the log's lines after the first `epochs`: a run that was killed while saving may have written one more."""
+    lines = (folder / LOG).read_text().splitlines(keepends=True) if (folder / LOG).exists() else []
+    if len(lines) > epochs:
+        (folder / LOG).write_text("".join(lines[:epochs]))
