@@ -1,7 +1,11 @@
+from typing import Literal
+
 import pytest
 import torch
+from torch import nn
 
-from facekit.nets import FaceNet
+from facekit.nets import ARCHITECTURES, CelebaCNN, FaceNet, ImdbWikiCNN, RealtimeCNN, ResidualNet, VggFace, build
+from facekit.nets.heads import HeadedNet
 
 HEADS = {"attributes": 40, "age": 101, "expression": 7}
 
@@ -35,3 +39,72 @@ def test_dropout_acts_in_training_only(dropout: float) -> None:
     model = FaceNet({"expression": 7}, dropout=dropout).eval()
     x = torch.rand(2, 3, 64, 56)
     assert torch.equal(model(x)["expression"], model(x)["expression"])
+
+
+def parameters(model: HeadedNet) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def shapes(model: HeadedNet, size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """(channels, height, width) after every pooling of `features`, for one crop of `size` (width, height)."""
+    x, seen = torch.zeros(1, 3, size[1], size[0]), []
+    for layer in model.features:  # type: ignore[union-attr,operator]
+        x = layer(x)
+        if isinstance(layer, nn.MaxPool2d):
+            seen.append(tuple(x.shape[1:]))
+    return seen
+
+
+def test_celeba_cnn_has_the_published_parameters_and_maps() -> None:
+    model = CelebaCNN({"gender": 2}).eval()
+    assert parameters(model) == 623_490
+    assert shapes(model, (178, 218)) == [(32, 109, 89), (32, 54, 44), (64, 27, 22), (64, 13, 11)]
+    assert model(torch.zeros(2, 3, 218, 178))["gender"].shape == (2, 2)
+
+
+def test_vgg_face_has_the_published_parameters_and_maps() -> None:
+    with torch.device("meta"):
+        model = VggFace({"identity": 2622}).eval()
+        assert parameters(model) == 145_002_878
+        assert shapes(model, (224, 224)) == [(64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
+        assert sum(isinstance(layer, nn.Conv2d) for layer in model.features) == 13
+
+
+def test_a_narrow_vgg_reads_small_crops() -> None:
+    model = VggFace({"gender": 2}, width=0.125, hidden=32, grid=3).eval()
+    assert model(torch.zeros(1, 3, 48, 48))["gender"].shape == (1, 2)
+    assert model.features[0].out_channels == 8
+
+
+def test_imdb_wiki_cnn_has_the_published_layers() -> None:
+    """The counts are sums over the published layers, convolutions with their norms first."""
+    classes, regression = ImdbWikiCNN({"gender": 2}).eval(), ImdbWikiCNN({"age": 1}, dense="regression").eval()
+    assert shapes(classes, (32, 32)) == [(16, 16, 16), (32, 8, 8), (64, 4, 4), (128, 2, 2)]
+    convolutions = 208 + 2_080 + 8_256 + 32_896 + 2 * (16 + 32 + 64 + 128)
+    assert parameters(classes) == convolutions + 262_656 + 131_328 + 32_896 + 8_256 + 1_040 + 34 + 2 * (
+        512 + 256 + 128 + 64
+    )
+    assert parameters(regression) == convolutions + 131_328 + 16_448 + 2_080 + 33
+    assert regression(torch.zeros(3, 3, 32, 32))["age"].shape == (3, 1)
+
+
+def test_realtime_cnn_flattens_to_the_published_6400() -> None:
+    model = RealtimeCNN({"gender": 2}).eval()
+    assert shapes(model, (224, 224))[-1] == (64, 10, 10)
+    assert model(torch.zeros(1, 3, 224, 224))["gender"].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "width", "count"), [("resnet18", 512, 11_176_512), ("resnext50", 2048, 22_979_904)]
+)
+def test_residual_nets_are_torchvisions(backbone: Literal["resnet18", "resnext50"], width: int, count: int) -> None:
+    with torch.device("meta"):
+        model = ResidualNet({"age": 3, "gender": 2}, backbone)
+        assert parameters(model) == count + 5 * (width + 1)
+        assert model(torch.zeros(1, 3, 64, 64))["age"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+def test_a_checkpoint_can_name_every_network(architecture: str) -> None:
+    with torch.device("meta"):
+        assert build(architecture, {"heads": {"gender": 2}}).heads["gender"].out_features == 2

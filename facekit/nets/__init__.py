@@ -3,16 +3,26 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
-
+from facekit.nets.backbones import ResidualNet, VggFace
+from facekit.nets.celeba_cnn import CelebaCNN
 from facekit.nets.face_net import FaceNet
+from facekit.nets.heads import HeadedNet
+from facekit.nets.imdb_wiki_cnn import ImdbWikiCNN
+from facekit.nets.realtime_cnn import RealtimeCNN
 
-__all__ = ["ARCHITECTURES", "FaceNet"]
+__all__ = ["ARCHITECTURES", "CelebaCNN", "FaceNet", "ImdbWikiCNN", "RealtimeCNN", "ResidualNet", "VggFace", "build"]
 
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {"face-net": FaceNet}
+ARCHITECTURES: dict[str, Callable[..., HeadedNet]] = {
+    "celeba-cnn": CelebaCNN,
+    "face-net": FaceNet,
+    "imdb-wiki-cnn": ImdbWikiCNN,
+    "realtime-cnn": RealtimeCNN,
+    "residual-net": ResidualNet,
+    "vgg-face": VggFace,
+}
 """Architecture name in `config.json` to the class that its `network` settings are the arguments of."""
 
 
-def build(architecture: str, settings: dict[str, Any]) -> nn.Module:
+def build(architecture: str, settings: dict[str, Any]) -> HeadedNet:
     """The network `architecture` with freshly initialised weights; `settings` are its keyword arguments."""
     return ARCHITECTURES[architecture](**settings)

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from facekit.nets.heads import HeadedNet
 
-class FaceNet(nn.Module):
+
+class FaceNet(HeadedNet):
     """A ResNet (He et al., 2016) of basic blocks with any widths, and a linear head for every task.
 
     With `widths=(64, 128, 256, 512)` the backbone is ResNet-18; half the widths cost a quarter of the work. The stem's
@@ -28,7 +30,7 @@ class FaceNet(nn.Module):
         stem: int = 3,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(heads, widths[-1], dropout)
         self.stem = nn.Sequential(
             nn.Conv2d(3, widths[0], stem, stride=2, padding=stem // 2, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -42,8 +44,6 @@ class FaceNet(nn.Module):
                 for i, (width, depth) in enumerate(zip(widths, depths, strict=True))
             )
         )
-        self.dropout = nn.Dropout(dropout)
-        self.heads = nn.ModuleDict({task: nn.Linear(widths[-1], size) for task, size in heads.items()})
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -54,11 +54,6 @@ class FaceNet(nn.Module):
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, widths[-1]) embeddings."""
         return self.stages(self.stem(crops)).mean((2, 3))
-
-    def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
-        embedding = self.dropout(self.embed(crops))
-        return {task: head(embedding) for task, head in self.heads.items()}
 
 
 def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequential:

@@ -1,0 +1,72 @@
+"""Published backbones under our heads: VGG-16 as in VGG-Face, and torchvision's residual networks."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from torch import Tensor, nn
+from torchvision.models import ResNet, resnet18, resnext50_32x4d
+from torchvision.models.vgg import cfgs, make_layers
+
+from facekit.nets.heads import HeadedNet
+
+
+class VggFace(HeadedNet):
+    """VGG-16 (Simonyan and Zisserman, 2015) as in VGG-Face (Parkhi et al., 2015). (B, 3, 224, 224) as published.
+
+    `features` holds 13 convolutions of 3x3 in five groups, each ended by 2x2 max-pooling; `dense` the layers fc6 and
+    fc7. With one head of 2622 identities it has VGG-Face's 145,002,878 parameters. Any size from 32 px is read: the
+    last maps are pooled to `grid` x `grid`.
+
+    Args:
+        heads: task name to its number of logits.
+        width: share of VGG-16's channels, for experiments that a CPU can do.
+        hidden: units of fc6 and fc7.
+        grid: side of the maps that fc6 reads.
+    """
+
+    def __init__(self, heads: Mapping[str, int], width: float = 1.0, hidden: int = 4096, grid: int = 7) -> None:
+        super().__init__(heads, hidden)
+        groups = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in cfgs["D"]]
+        self.features, self.pool = make_layers(groups), nn.AdaptiveAvgPool2d(grid)
+        channels = [layer for layer in groups if isinstance(layer, int)][-1]
+        self.dense = nn.Sequential(
+            nn.Flatten(),
+            *(nn.Linear(channels * grid**2, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5)),
+            *(nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5)),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, hidden) embeddings, fc7 of VGG-Face."""
+        return self.dense(self.pool(self.features(crops)))
+
+
+_RESIDUAL: Final[dict[str, Callable[[], ResNet]]] = {"resnet18": resnet18, "resnext50": resnext50_32x4d}
+
+
+class ResidualNet(HeadedNet):
+    """torchvision's ResNet-18 or ResNeXt-50 (32x4d) under our heads. (B, 3, 224, 224) as published, any size works.
+
+    Args:
+        heads: task name to its number of logits.
+        backbone: "resnet18" (He et al., 2016) or "resnext50" (Xie et al., 2017).
+        dropout: share of the embedding dropped in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        heads: Mapping[str, int],
+        backbone: Literal["resnet18", "resnext50"] = "resnet18",
+        dropout: float = 0.0,
+    ) -> None:
+        net = _RESIDUAL[backbone]()
+        super().__init__(heads, net.fc.in_features, dropout)
+        net.fc = nn.Identity()  # type: ignore[assignment]
+        self.backbone = net
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, 512 or 2048) embeddings."""
+        return self.backbone(crops)

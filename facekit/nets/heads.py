@@ -1,0 +1,30 @@
+"""What all classifiers here share: an embedding, and one linear head a task on top of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class HeadedNet(nn.Module, ABC):
+    """A network that embeds crops; every task reads its logits from the embedding by one linear layer.
+
+    Args:
+        heads: task name to its number of logits, e.g. `{"attributes": 40, "age": 101, "expression": 7}`.
+        width: length of the embedding.
+        dropout: share of the embedding dropped in training, in [0, 1).
+    """
+
+    def __init__(self, heads: Mapping[str, int], width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({task: nn.Linear(width, size) for task, size in heads.items()})
+
+    @abstractmethod
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
+        embedding = self.dropout(self.embed(crops))
+        return {task: head(embedding) for task, head in self.heads.items()}

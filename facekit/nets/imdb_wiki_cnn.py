@@ -1,0 +1,51 @@
+"""ImdbWikiCNN: the reference networks for gender and age from 32x32 faces (2021, Keras), in their two forms."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor, nn
+
+from facekit.nets.heads import HeadedNet
+
+
+class ImdbWikiCNN(HeadedNet):
+    """Four 2x2 convolutions of 16 to 128 with ReLU, batch norm and max-pooling, then dense layers. (B, 3, 32, 32).
+
+    Args:
+        heads: task name to its number of logits.
+        dense: "classes" for 512, 256, 128 (ReLU, batch norm, dropout), 64 (ReLU, batch norm) and 16 (ReLU), as for
+            gender; "regression" for 256 (leaky ReLU, dropout), 64 and 32 (leaky ReLU), as for age in years.
+    """
+
+    def __init__(self, heads: Mapping[str, int], dense: Literal["classes", "regression"] = "classes") -> None:
+        super().__init__(heads, 16 if dense == "classes" else 32)
+        layers: list[nn.Module] = []
+        for before, after in ((3, 16), (16, 32), (32, 64), (64, 128)):
+            layers += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(before, after, 2), nn.ReLU(inplace=True)]
+            layers += [nn.BatchNorm2d(after), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.dense = _classes() if dense == "classes" else _regression()
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, 32, 32) float32 in [-1, 1] to (B, 16 or 32) embeddings."""
+        return self.dense(self.features(crops))
+
+
+def _classes() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in ((512, 512), (512, 256), (256, 128)):
+        layers += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.BatchNorm1d(after), nn.Dropout(0.25)]
+    layers += [nn.Linear(128, 64), nn.ReLU(inplace=True), nn.BatchNorm1d(64), nn.Linear(64, 16), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def _regression() -> nn.Sequential:
+    return nn.Sequential(
+        *(nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Dropout(0.25)),
+        *(nn.Linear(256, 64), nn.LeakyReLU(0.2)),
+        *(nn.Linear(64, 32), nn.LeakyReLU(0.2)),
+    )
