@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -15,43 +15,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from facekit.align import crop_face, resize_crop
+from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
 from facekit.hub import DEFAULT, find_checkpoint
 from facekit.images import read_image
-from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS, MAX_AGE
+from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
 
 ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
 
 _BATCH = 64  # crops read at once
-_MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
-_INTERVAL = (0.1, 0.9)  # quantiles of the 80 % interval
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Calibrated answers for N crops; `None` where the checkpoint has no such head.
-
-    Attributes:
-        attributes: (N, 40) float32 probabilities, in the order of `labels.ATTRIBUTES`.
-        unsure_attributes: (N, 40) bool, inside the unsure band.
-        gender: (N,) float32, probability that the face is perceived as a man's.
-        age: (N, 101) float32, distribution over the years 0 to 100.
-        years, low, high: (N,) float32, expected age and the ends of its 80 % interval.
-        expression: (N, 7) float32 probabilities, in the order of `labels.EXPRESSIONS`.
-        unsure_expression: (N,) bool.
-    """
-
-    attributes: NDArray[np.float32] | None
-    unsure_attributes: NDArray[np.bool_] | None
-    gender: NDArray[np.float32] | None
-    age: NDArray[np.float32] | None
-    years: NDArray[np.float32] | None
-    low: NDArray[np.float32] | None
-    high: NDArray[np.float32] | None
-    expression: NDArray[np.float32] | None
-    unsure_expression: NDArray[np.bool_] | None
 
 
 class FaceAnalyzer:
@@ -123,13 +97,13 @@ class FaceAnalyzer:
             crops += [crop_face(pixels, landmarks) for landmarks in detections.landmarks]
         start = perf_counter()
         answers = self.predict(np.stack(crops)) if crops else None
-        read = 1000 * (perf_counter() - start)
+        reading = 1000 * (perf_counter() - start)
         reports, first = [], 0
         for (height, width), detections, milliseconds in found:
             count = len(detections)
             faces = [_face(detections, i, answers, first + i) for i in range(count) if answers]
             faces.sort(key=lambda face: face.box[0] + face.box[2])
-            share = read * count / max(1, len(crops))
+            share = reading * count / max(1, len(crops))
             timing = {"detect": milliseconds, "read": share}
             reports.append(Report(width, height, faces, self.checkpoint.name, self.detector.name, timing))
             first += count
@@ -150,7 +124,8 @@ class FaceAnalyzer:
             crops: (N, 128, 112, 3) uint8 RGB, N at least 1.
         """
         parts = [self.logits(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
-        return self._answers({task: torch.cat([part[task] for part in parts]).float().cpu() for task in parts[0]})
+        logits = {head: torch.cat([part[head] for part in parts]).float().cpu() for head in parts[0]}
+        return decode(logits, self.checkpoint.config.tasks, self.checkpoint.config.calibration)
 
     def logits(self, crops: NDArray[np.uint8]) -> dict[str, Tensor]:
         """Uncalibrated logits (N, size) by task, averaged over the crop and its mirror image."""
@@ -164,24 +139,6 @@ class FaceAnalyzer:
         x = torch.from_numpy(views).to(self.device).permute(0, 3, 1, 2).float()
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
-    def _answers(self, logits: dict[str, Tensor]) -> Answers:
-        """Calibrate logits (N, size) by task."""
-        calibration = self.checkpoint.config.calibration
-        attributes = unsure = age = years = low = high = expression = unsure_expression = None
-        if "attributes" in logits:
-            scale, shift = torch.tensor(calibration.attribute_scale), torch.tensor(calibration.attribute_shift)
-            attributes = torch.sigmoid(logits["attributes"] * scale + shift).numpy()
-            unsure = np.maximum(attributes, 1 - attributes) < np.array(calibration.unsure_below)
-        if "age" in logits:
-            age = torch.softmax(logits["age"] / calibration.age_temperature, 1).numpy()
-            years = (age @ np.arange(MAX_AGE + 1)).astype(np.float32)
-            low, high = (quantile(age, q) for q in _INTERVAL)
-        if "expression" in logits:
-            expression = torch.softmax(logits["expression"] / calibration.expression_temperature, 1).numpy()
-            unsure_expression = expression.max(1) < calibration.expression_unsure_below
-        gender = attributes[:, _MALE] if attributes is not None else None
-        return Answers(attributes, unsure, gender, age, years, low, high, expression, unsure_expression)
-
 
 def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn.Module:
     """The same network as one graph with its batch norms folded in: half the time for one face on a CPU."""
@@ -191,16 +148,6 @@ def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn
         return torch.jit.freeze(torch.jit.trace(model, example, strict=False))
 
 
-def quantile(distribution: NDArray[np.float32], q: float) -> NDArray[np.float32]:
-    """(N, 101) distributions over whole years to the (N,) ages below which a share `q` lies, linear inside a year."""
-    cumulative = distribution.cumsum(1)
-    year = (cumulative < q).sum(1).clip(0, MAX_AGE)
-    rows = np.arange(len(year))
-    before = cumulative[rows, year] - distribution[rows, year]
-    inside = (q - before) / np.maximum(distribution[rows, year], 1e-9)
-    return np.clip(year - 0.5 + inside, 0, MAX_AGE).astype(np.float32)
-
-
 def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:
     """Detection `i` of a picture and row `row` of the answers as a Face."""
     x1, y1, x2, y2 = detections.boxes[i].tolist()
@@ -208,8 +155,10 @@ def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:
     attributes: dict[str, float] = {}
     gender = age = expression = None
     if answers.attributes is not None and answers.unsure_attributes is not None:
-        attributes = dict(zip(ATTRIBUTES, answers.attributes[row].tolist(), strict=True))
+        every = dict(zip(ATTRIBUTES, answers.attributes[row].tolist(), strict=True))
+        attributes = {name: p for name, p in every.items() if not math.isnan(p)}
         unsure += [name for name, flag in zip(ATTRIBUTES, answers.unsure_attributes[row], strict=True) if flag]
+    if GENDER_ATTRIBUTE in attributes:
         man = attributes[GENDER_ATTRIBUTE]
         gender = Gender(GENDERS[man >= 0.5], max(man, 1 - man))
         unsure += ["gender"] * (GENDER_ATTRIBUTE in unsure)

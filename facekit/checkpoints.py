@@ -5,17 +5,21 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from facekit.align import CROP_SIZE
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint
-from facekit.labels import ATTRIBUTES, EXPRESSIONS, MAX_AGE
+from facekit.labels import ATTRIBUTES
+from facekit.tasks import ALL_TASKS, CheckedTasks
+
+if TYPE_CHECKING:
+    from facekit.nets.heads import HeadedNet
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 MAX_WEIGHT_BYTES = 512 * 2**20
@@ -43,34 +47,39 @@ class Calibration(_Frozen):
     expression_unsure_below: float = Field(0.5, ge=0, le=1)
 
 
-class Network(_Frozen):
-    """Arguments of `nets.FaceNet`."""
+def _known_architecture(name: str) -> str:
+    from facekit.nets import ARCHITECTURES
 
-    heads: dict[Literal["attributes", "age", "expression"], int]
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
-    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
-    stem: int = 3
-    dropout: float = Field(0.0, ge=0, lt=1)
+    if name not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture {name!r}: choose one of {', '.join(sorted(ARCHITECTURES))}")
+    return name
+
+
+Side = Annotated[int, Field(ge=32, le=256)]
+"""Pixels of one side of a network's input."""
 
 
 class CheckpointConfig(_Frozen):
     """config.json: what the network is, how to read its logits, and how it was made.
 
-    `input_size` is the width and height in pixels that the canonical crop is resized to for the network. `training`
-    holds recipe, data, split, seed, commit and versions; `metrics` the evaluation records by data set.
+    Attributes:
+        architecture: one of `nets.ARCHITECTURES`.
+        network: the arguments of its class, without the heads.
+        tasks: what each head answers.
+        input_size: width and height in pixels that the canonical crop is resized to for the network.
+        training: recipe, data, split, seed, commit and versions.
+        metrics: the evaluation records by data set.
     """
 
-    format: Literal[1] = 1
-    architecture: Literal["face-net"] = "face-net"
+    format: Literal[2] = 2
+    architecture: Annotated[str, AfterValidator(_known_architecture)] = "face-net"
     description: str = ""
-    network: Network
-    input_size: tuple[Annotated[int, Field(ge=32, le=112)], Annotated[int, Field(ge=32, le=128)]] = CROP_SIZE
+    network: dict[str, Any] = {}
+    tasks: CheckedTasks = ALL_TASKS
+    input_size: tuple[Side, Side] = CROP_SIZE
     calibration: Calibration = Calibration()
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
-
-
-HEAD_SIZES = {"attributes": len(ATTRIBUTES), "age": MAX_AGE + 1, "expression": len(EXPRESSIONS)}
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ class Checkpoint:
     name: str
     folder: Path
     config: CheckpointConfig
-    model: nn.Module
+    model: "HeadedNet"
 
     @property
     def card(self) -> str:
@@ -114,11 +123,6 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise DamagedCheckpoint(
             f"{CONFIG_FILE} of {folder.name} is damaged at {where} ({first['msg']}): fetch it again."
         ) from None
-    wrong = {task: size for task, size in config.network.heads.items() if size != HEAD_SIZES[task]}
-    if wrong:
-        raise DamagedCheckpoint(
-            f"{CONFIG_FILE} of {folder.name} has heads of the wrong size ({wrong}): expected {HEAD_SIZES}."
-        )
     return config
 
 
@@ -139,8 +143,11 @@ def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
         raise DamagedCheckpoint(
             f"{WEIGHTS_FILE} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large."
         )
-    with torch.device("meta"):
-        model = build(config.architecture, config.network.model_dump())
+    try:
+        with torch.device("meta"):  # nothing is allocated before the file is known to fit
+            model = build(config.architecture, {head: task.size for head, task in config.tasks.items()}, config.network)
+    except ValueError as error:
+        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} is damaged at network ({error}).") from None
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,5 +1,9 @@
 """Why this answer: Grad-CAM for one answer, and what each stage of the network responds to."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Lock
+
 import cv2
 import numpy as np
 import torch
@@ -8,12 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facekit.analyze import FaceAnalyzer
+from facekit.answers import age_logits, attribute_logits, expression_logits
 from facekit.errors import UnknownName
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, MAX_AGE
+from facekit.tasks import Tasks, answered_by
+
+_HOOKED = Lock()  # both explanations hang hooks on a network that other threads may explain as well
 
 
 def attribution(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) -> NDArray[np.float32]:
-    """Where the network looks for one answer: Grad-CAM (Selvaraju et al., 2017) at the last stage but one.
+    """Where the network looks for one answer: Grad-CAM (Selvaraju et al., 2017) at the network's `explained` part.
 
     The map shows what speaks for the answer given: for "no hat" it is what makes the hat unlikely.
 
@@ -27,31 +35,33 @@ def attribution(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) ->
     Raises:
         UnknownName: no such answer, or the checkpoint has no head for it.
     """
-    answer = _Answer(analyzer.model, target)
+    answer = _Answer(analyzer.model, analyzer.checkpoint.config.tasks, target)
     x = analyzer.normalize(crop[None])
-    with torch.enable_grad():
-        cam = LayerGradCam(answer, analyzer.model.stages[2])  # type: ignore[index]
+    with _HOOKED, torch.enable_grad():
+        cam = LayerGradCam(answer, analyzer.model.explained)
         heat = cam.attribute(x.requires_grad_(True), relu_attributions=True)
     heat = LayerAttribution.interpolate(heat, crop.shape[:2], interpolate_mode="bilinear")
     return _to_unit(heat[0, 0])
 
 
 def layer_activations(analyzer: FaceAnalyzer, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """The mean activation of the stem and of every stage over their channels, by name.
+    """The mean activation of every part of the network that puts out maps, over their channels, by name.
 
     Args:
         crop: (128, 112, 3) uint8 RGB, a canonical crop.
 
     Returns:
-        stage name to (h, w) float32 in [0, 1], h and w shrinking from stage to stage.
+        name to (h, w) float32 in [0, 1], h and w shrinking from part to part.
     """
-    x, maps = analyzer.normalize(crop[None]), {}
-    stages: list[tuple[str, nn.Module]] = [("stem", analyzer.model.stem)]  # type: ignore[list-item]
-    stages += [(f"stage {i}", stage) for i, stage in enumerate(analyzer.model.stages, 1)]  # type: ignore[arg-type]
-    with torch.inference_mode():
-        for name, stage in stages:
-            x = stage(x)
-            maps[name] = _to_unit(x[0].abs().mean(0))
+    maps: dict[str, NDArray[np.float32]] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda _, __, output: maps.update({name: _to_unit(output[0].abs().mean(0))})
+
+    with _HOOKED, torch.inference_mode(), ExitStack() as hooks:
+        for name, part in analyzer.model.layers().items():
+            hooks.callback(part.register_forward_hook(keep(name)).remove)
+        analyzer.model(analyzer.normalize(crop[None]))
     return maps
 
 
@@ -67,31 +77,32 @@ def overlay(crop: NDArray[np.uint8], heat: NDArray[np.float32], *, strength: flo
 class _Answer(nn.Module):
     """The network with one scalar output, positive for the answer that it gives."""
 
-    def __init__(self, model: nn.Module, target: str) -> None:
+    def __init__(self, model: nn.Module, tasks: Tasks, target: str) -> None:
         super().__init__()
-        task, _, label = target.partition(":")
-        self.model, self.task = model, task
-        if task == "expression" and label in EXPRESSIONS:
+        self.model, self.tasks = model, tasks
+        self.task, _, label = target.partition(":")
+        if self.task == "expression" and label in EXPRESSIONS:
             self.index = EXPRESSIONS.index(label)
-        elif task == "age":
-            self.index = -1
-        else:
+        elif self.task != "age":
             name = GENDER_ATTRIBUTE if target == "gender" else target
             if name not in ATTRIBUTES:
                 raise UnknownName.among("answer", target, ["age", "gender", *ATTRIBUTES])
-            self.task, self.index = "attributes", ATTRIBUTES.index(name)
-        if self.task not in model.heads:  # type: ignore[operator]
-            raise UnknownName(f"This checkpoint has no answer {target!r}: load one that has the head {self.task!r}.")
+            self.task, self.index = "attribute", ATTRIBUTES.index(name)
+        if (ATTRIBUTES[self.index] if self.task == "attribute" else self.task) not in answered_by(tasks):
+            raise UnknownName(f"This checkpoint has no answer {target!r}: load one that was trained to give it.")
 
     def forward(self, crops: Tensor) -> Tensor:
-        logits = self.model(crops)[self.task]
-        if self.task == "age":  # the mass near the expected age
-            distribution = torch.softmax(logits, 1)
-            years = torch.arange(MAX_AGE + 1, device=logits.device, dtype=logits.dtype)
-            expected = (distribution * years).sum(1, keepdim=True).detach()
-            return torch.logsumexp(logits - (years - expected) ** 2 / 50, 1)
-        chosen = logits[:, self.index]
-        return chosen * chosen.detach().sign() if self.task == "attributes" else chosen
+        logits = self.model(crops)
+        if self.task == "expression":
+            return expression_logits(logits, self.tasks)[:, self.index]  # type: ignore[index]
+        if self.task == "attribute":
+            odds = attribute_logits(logits, self.tasks)[:, self.index]  # type: ignore[index]
+            return odds * odds.detach().sign()
+        aged = age_logits(logits, self.tasks)  # (B, 101)
+        assert aged is not None  # or the target would not have been taken
+        years = torch.arange(MAX_AGE + 1, device=crops.device, dtype=torch.float32)
+        expected = (torch.softmax(aged, 1) * years).sum(1, keepdim=True).detach()
+        return torch.logsumexp(aged - (years - expected) ** 2 / 50, 1)  # the mass near the expected age
 
 
 def _to_unit(values: Tensor) -> NDArray[np.float32]:

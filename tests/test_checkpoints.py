@@ -5,17 +5,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from facekit.checkpoints import CheckpointConfig, Network, read_checkpoint, write_checkpoint
+from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint
-from facekit.nets import FaceNet
+from facekit.nets import build
+from facekit.tasks import AttributesTask, ExpressionTask, Tasks
 
-NETWORK = Network(heads={"attributes": 40, "expression": 7}, widths=(4, 4, 8, 8), depths=(1, 1, 1, 1))
+NETWORK = {"widths": [4, 4, 8, 8], "depths": [1, 1, 1, 1]}
+TASKS: Tasks = {"attributes": AttributesTask(), "expression": ExpressionTask()}
+HEADS = {head: task.size for head, task in TASKS.items()}
+CONFIG = CheckpointConfig(network=NETWORK, tasks=TASKS)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    write_checkpoint(tmp_path, FaceNet(**NETWORK.model_dump()), CheckpointConfig(network=NETWORK), card="# A card\n")
+    write_checkpoint(tmp_path, build("face-net", HEADS, NETWORK), CONFIG, card="# A card\n")
     return tmp_path
 
 
@@ -49,8 +53,12 @@ def _edit_config(folder: Path, **fields: object) -> None:
         ({"architecture": "resnet-from-somewhere"}, "architecture"),
         ({"format": 9}, "format"),
         ({"surprise": 1}, "surprise"),
-        ({"network": {"heads": {"attributes": 41}}}, "attributes"),
-        ({"network": {"heads": {"soul": 1}}}, "soul"),
+        ({"network": {"width": 3}}, "width"),
+        ({"network": {"widths": [4, "four", 8, 8]}}, "network"),
+        ({"tasks": {"attributes": {"kind": "attributes", "names": ["Soul"]}}}, "Soul"),
+        ({"tasks": {"soul": {"kind": "soul"}}}, "soul"),
+        ({"tasks": {}}, "at least one head"),
+        ({"tasks": {"a": {"kind": "age"}, "b": {"kind": "age"}}}, "two heads answer age"),
     ],
 )
 def test_a_damaged_config_is_named(folder: Path, fields: dict[str, object], names: str) -> None:
@@ -73,7 +81,7 @@ def test_truncated_weights(folder: Path) -> None:
 
 
 def test_weights_of_another_network(folder: Path) -> None:
-    _edit_config(folder, network=NETWORK.model_dump() | {"widths": [4, 4, 8, 16]})
+    _edit_config(folder, network=NETWORK | {"widths": [4, 4, 8, 16]})
     with pytest.raises(DamagedCheckpoint, match="does not fit"):
         read_checkpoint(folder)
 

@@ -107,4 +107,34 @@ def test_residual_nets_are_torchvisions(backbone: Literal["resnet18", "resnext50
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_a_checkpoint_can_name_every_network(architecture: str) -> None:
     with torch.device("meta"):
-        assert build(architecture, {"heads": {"gender": 2}}).heads["gender"].out_features == 2
+        assert build(architecture, {"gender": 2}, {}).heads["gender"].out_features == 2
+
+
+def test_settings_that_a_network_does_not_take_are_told() -> None:
+    for settings in ({"width": 4}, {"widths": ["a", "b", "c", "d"]}, {"widths": [4]}):
+        with pytest.raises(ValueError, match="face-net cannot be built"):
+            build("face-net", {"age": 101}, settings)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "size"),
+    [
+        ("celeba-cnn", {}, (178, 218)),
+        ("face-net", {"widths": [4, 4, 8, 8]}, (84, 96)),
+        ("imdb-wiki-cnn", {}, (32, 32)),
+        ("realtime-cnn", {}, (224, 224)),
+        ("residual-net", {}, (64, 64)),
+        ("vgg-face", {"width": 0.125, "hidden": 16}, (64, 64)),
+    ],
+)
+def test_every_network_names_its_parts_with_maps(architecture: str, settings: dict, size: tuple[int, int]) -> None:
+    model = build(architecture, {"gender": 2}, settings).eval()
+    maps: dict[str, torch.Size] = {}
+    parts = model.layers() | {"explained": model.explained}
+    for name, part in parts.items():
+        part.register_forward_hook(lambda _, __, output, name=name: maps.update({name: output.shape}))
+    model(torch.zeros(1, 3, size[1], size[0]))
+    assert maps.keys() == parts.keys()
+    areas = [maps[name][2] * maps[name][3] for name in model.layers()]
+    assert areas == sorted(areas, reverse=True)
+    assert len(maps["explained"]) == 4 and maps["explained"][2] >= 4

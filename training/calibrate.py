@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from facekit.analyze import quantile
+from facekit.answers import age_logits, attribute_logits, expression_logits, quantile
 from facekit.checkpoints import Calibration, read_checkpoint, write_checkpoint
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
+from facekit.tasks import Tasks
 from training.batches import training_targets
 from training.data.prepare import Prepared
 from training.validation import crop_logits
@@ -29,7 +30,8 @@ def calibrate_checkpoint(folder: Path, validation: list[Prepared], *, half: bool
     """Fit calibration on validation crops and write it into a checkpoint's config (weights as float16 if `half`)."""
     checkpoint = read_checkpoint(folder)
     logits, targets = _gather(checkpoint.model, validation, checkpoint.config.input_size)
-    config = checkpoint.config.model_copy(update={"calibration": fit_calibration(logits, targets)})
+    calibration = fit_calibration(logits, checkpoint.config.tasks, targets)
+    config = checkpoint.config.model_copy(update={"calibration": calibration})
     write_checkpoint(folder, checkpoint.model, config, card=checkpoint.card or None, half=half)
 
 
@@ -45,27 +47,28 @@ def _gather(
     )
 
 
-def fit_calibration(logits: dict[str, Tensor], targets: dict[str, NDArray]) -> Calibration:
+def fit_calibration(logits: dict[str, Tensor], tasks: Tasks, targets: dict[str, NDArray]) -> Calibration:
     """Platt scaling an attribute, a temperature for age and one for expression, and the unsure bands.
 
     Args:
-        logits: (N, K) by task.
+        logits: (N, K) by head, on the CPU.
+        tasks: what each head answers.
         targets: as `batches.training_targets` gives them, NaN where unknown.
     """
     fields: dict[str, object] = {}
-    if "attributes" in logits:
+    if (odds := attribute_logits(logits, tasks)) is not None:
         wanted = [SURE_GENDER_ACCURACY if name == GENDER_ATTRIBUTE else SURE_ACCURACY for name in ATTRIBUTES]
-        columns = zip(logits["attributes"].T, targets["attributes"].T, wanted, strict=True)
+        columns = zip(odds.T, targets["attributes"].T, wanted, strict=True)
         pairs, bands = zip(*(_attribute(*column) for column in columns), strict=True)
         fields["attribute_scale"], fields["attribute_shift"] = (tuple(values) for values in zip(*pairs, strict=True))
         fields["unsure_below"] = bands
     known_age = ~np.isnan(targets["age"])
-    if "age" in logits and known_age.any():
-        fields["age_temperature"] = age_temperature(logits["age"][known_age], targets["age"][known_age])
+    if (aged := age_logits(logits, tasks)) is not None and known_age.any():
+        fields["age_temperature"] = age_temperature(aged[known_age], targets["age"][known_age])
     label = targets["expression_label"]
-    if "expression" in logits and (label >= 0).any():
+    if (shown := expression_logits(logits, tasks)) is not None and (label >= 0).any():
         known = torch.from_numpy(label >= 0)
-        chosen, truth = logits["expression"][known], torch.from_numpy(label)[known]
+        chosen, truth = shown[known], torch.from_numpy(label)[known]
         fields["expression_temperature"] = t = expression_temperature(chosen, truth)
         confidence, answer = torch.softmax(chosen / t, 1).max(1)
         fields["expression_unsure_below"] = unsure_below(confidence.numpy(), (answer == truth).numpy(), 0.75, 0.4, 0.7)
@@ -73,8 +76,8 @@ def fit_calibration(logits: dict[str, Tensor], targets: dict[str, NDArray]) -> C
 
 
 def _attribute(logits: Tensor, truth: NDArray, sure_accuracy: float) -> tuple[tuple[float, float], float]:
-    """(scale, shift) and the unsure band of one attribute; the identity where it has no labels or only one kind."""
-    known = ~np.isnan(truth)
+    """(scale, shift) and the unsure band of one attribute; the identity where it has no answers or but one label."""
+    known = ~np.isnan(truth) & ~logits.isnan().numpy()
     if len(np.unique(truth[known])) < 2:
         return (1.0, 0.0), 0.75
     z, y = logits[torch.from_numpy(known)], torch.from_numpy(truth[known])

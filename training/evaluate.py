@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from facekit.analyze import Answers, FaceAnalyzer
+from facekit.analyze import FaceAnalyzer
+from facekit.answers import Answers
 from facekit.errors import DataError
 from training.data import Source
 from training.data.prepare import crop_pictures

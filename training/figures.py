@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facekit.analyze import Answers
+from facekit.answers import Answers
 from facekit.checkpoints import Calibration
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
 from training.data import LabelArrays
@@ -50,6 +50,7 @@ def figures(
     record: Record = {}
     errors: Record = {"bins": BINS}
     tables: Record = {}
+    labels = _answered(labels, answers)
     if answers.attributes is not None and _known(labels, "attributes"):
         truth, p = labels["attributes"], answers.attributes
         raw = uncalibrated_attributes(p, calibration)
@@ -79,6 +80,7 @@ def figures(
 def group_table(labels: LabelArrays, answers: Answers, generator: np.random.Generator, resamples: int) -> list[Record]:
     """Every group of `metrics.groups`: what it is "of", "pictures", "small", and headline figures as in the record."""
     table = []
+    labels = _answered(labels, answers)
     for group in groups_of(labels):
         bootstrap = Bootstrap(len(group.rows), generator, resamples)
         part = {name: values[group.rows] for name, values in labels.items()}
@@ -196,6 +198,13 @@ def _attribute_errors(truth: NDArray, probabilities: dict[str, NDArray], bootstr
 def _right(truth: NDArray, answer: NDArray) -> NDArray[np.float64]:
     """1 where the answer is right, 0 where wrong, NaN where the truth is unknown (NaN or negative)."""
     return np.where(np.isnan(truth) | (truth < 0), np.nan, (truth == answer).astype(np.float64))
+
+
+def _answered(labels: LabelArrays, answers: Answers) -> LabelArrays:
+    """`labels` with the attributes unknown that the checkpoint does not answer."""
+    if "attributes" not in labels or answers.attributes is None:
+        return labels
+    return labels | {"attributes": np.where(np.isnan(answers.attributes), np.nan, labels["attributes"])}
 
 
 def _known(labels: LabelArrays, name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, PartialState
 from accelerate.utils import broadcast_object_list, set_seed
@@ -21,11 +22,12 @@ from facekit.align import CROP_SIZE
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
-from facekit.nets import FaceNet
+from facekit.nets import build
+from facekit.nets.heads import HeadedNet
 from training.batches import CropDataset, MixedBatches, as_is, normalize
 from training.data.prepare import Prepared
-from training.losses import total_loss
-from training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from training.losses import Criterion
+from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import Recipe
 from training.runs import provenance, run_folder
 from training.sets import load_sets
@@ -61,8 +63,12 @@ class Loop:
             )
         set_seed(recipe.seed)
         model = _network(recipe).to(memory_format=torch.channels_last)
-        optimizer = build_optimizer(model, recipe)
         self.pictures = CropDataset(train, recipe.augment, recipe.seed, view_size(recipe, 0))
+        attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
+        self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(self.accelerator.device)
+        optimizer = build_optimizer(model, recipe)
+        if recipe.losses.uncertainty:
+            optimizer.add_param_group({"params": list(self.criterion.parameters()), "weight_decay": 0.0, FACTOR: 1.0})
         counts = [part.batch for part in recipe.data]
         self.batches = MixedBatches([len(s) for s in train], counts, recipe.steps * recipe.accumulate, recipe.seed)
         loader = DataLoader(
@@ -90,11 +96,13 @@ class Loop:
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs beside model, optimizer and random state."""
         kept = ("epoch", "step", "best", "best_epoch")
-        return {name: getattr(self, name) for name in kept} | {"ema": self.ema.state_dict()}
+        modules = {"ema": self.ema.state_dict(), "criterion": self.criterion.state_dict()}
+        return {name: getattr(self, name) for name in kept} | modules
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict()`."""
         self.ema.load_state_dict(state.pop("ema"))
+        self.criterion.load_state_dict(state.pop("criterion"))
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -132,8 +140,11 @@ class Loop:
                 x = normalize(views, self.accelerator.device)  # (B, 3, h, w)
                 with self.accelerator.autocast():
                     logits = self.model(x)
-                losses = total_loss(logits, targets, recipe.losses)
+                losses = self.criterion(logits, targets)
                 self.accelerator.backward(torch.stack(list(losses.values())).sum())
+                for variance in self.criterion.log_variances.values():  # not in the model, so nobody averages them
+                    if variance.grad is not None:
+                        variance.grad = self.accelerator.reduce(variance.grad, "mean")
                 if self.accelerator.sync_gradients and recipe.optimizer.clip is not None:
                     self.accelerator.clip_grad_norm_(self.model.parameters(), recipe.optimizer.clip)
                 self.optimizer.step()
@@ -180,7 +191,7 @@ class Loop:
     def _measure(self, seconds: float) -> dict[str, Any]:
         """This epoch's line of the log."""
         size = view_size(self.recipe, self.epoch - 1)
-        figures = validate(self.ema.module, self.validation, size, self.accelerator.device)
+        figures = validate(self.ema.module, self.recipe.tasks, self.validation, size, self.accelerator.device)
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -196,7 +207,9 @@ class Loop:
     def _write_best(self) -> None:
         config = CheckpointConfig(
             description=self.recipe.description,
+            architecture=self.recipe.architecture,
             network=self.recipe.network,
+            tasks=self.recipe.tasks,
             input_size=view_size(self.recipe, self.recipe.epochs),
             training={**provenance(self.recipe), "epoch": self.epoch},
         )
@@ -234,10 +247,22 @@ def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
     return round(CROP_SIZE[0] * share), round(CROP_SIZE[1] * share)
 
 
-def _network(recipe: Recipe) -> FaceNet:
-    model = FaceNet(**recipe.network.model_dump())
+def _network(recipe: Recipe) -> HeadedNet:
+    try:
+        model = build(recipe.architecture, {head: task.size for head, task in recipe.tasks.items()}, recipe.network)
+    except ValueError as error:
+        raise RecipeError(f"Field network: {error}.") from None
     if recipe.init is not None:
-        model.load_state_dict(read_checkpoint(find_checkpoint(recipe.init)).model.state_dict())
+        start = read_checkpoint(find_checkpoint(recipe.init))
+        known = {head for head, task in recipe.tasks.items() if start.config.tasks.get(head) == task}
+        weights = start.model.state_dict()
+        kept = {key: weights[key] for key in weights if not key.startswith("heads.") or key.split(".")[1] in known}
+        try:
+            rest = model.load_state_dict(kept, strict=False)
+        except RuntimeError:  # same names, other shapes
+            rest = None
+        if rest is None or rest.unexpected_keys or any(not key.startswith("heads.") for key in rest.missing_keys):
+            raise RecipeError(f"Field init: {recipe.init} is another network than architecture and network describe.")
     return model
 
 

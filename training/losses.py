@@ -1,69 +1,138 @@
-"""One loss a task. Unknown labels are NaN and cost nothing."""
+"""One loss a head. Unknown labels are NaN and cost nothing."""
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, one_hot
 
-from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
+from facekit.labels import ATTRIBUTES, MAX_AGE
+from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, Tasks
 from training.recipe import Losses
 
 Targets = dict[str, Tensor]
 """attributes (B, 40) 0 or 1, age (B,) years, expression (B, 7) shares, expression_label (B,); NaN where unknown."""
 
 
-def total_loss(logits: dict[str, Tensor], targets: Targets, weights: Losses) -> dict[str, Tensor]:
-    """The weighted loss of every task that has a head and a label in this batch, all scalars.
+class Criterion(nn.Module):
+    """The weighted loss of every head.
 
     Args:
-        logits: (B, size) by task.
+        tasks: what each head answers.
+        weights: of a recipe.
+        attributes: (N, 40) labels of the training pictures, to weigh rare combinations by where the recipe wants that.
     """
-    losses: dict[str, Tensor] = {}
-    if "attributes" in logits:
-        losses["attributes"] = weights.attributes * attribute_loss(
-            logits["attributes"], targets["attributes"], weights.gender
-        )
-    if "age" in logits:
-        soft, years = age_losses(logits["age"], targets["age"], weights.age_spread)
-        losses["age"] = weights.age * soft + weights.age_years * years
-    if "expression" in logits:
-        shares = mix_labels(targets["expression"], targets["expression_label"], weights.single_label)
-        losses["expression"] = weights.expression * soft_cross_entropy(logits["expression"], shares)
-    return losses
+
+    def __init__(self, tasks: Tasks, weights: Losses, attributes: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.tasks, self.weights = tasks, weights
+        self.class_weights = {
+            head: class_weights(task, attributes)
+            for head, task in tasks.items()
+            if isinstance(task, CombinationsTask) and weights.balance
+        }
+        self.log_variances = nn.ParameterDict({head: nn.Parameter(torch.zeros(())) for head in tasks})
+        self.log_variances.requires_grad_(weights.uncertainty)
+
+    def forward(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
+        """Logits (B, size) by head to one scalar a head; with a gradient also where the batch has no labels for it."""
+        losses = {head: self._weight(head) * self._loss(head, logits[head].float(), targets) for head in self.tasks}
+        if not self.weights.uncertainty:
+            return losses
+        pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
+        return {head: loss * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
+
+    def _weight(self, head: str) -> float:
+        return self.weights.heads.get(head, getattr(self.weights, self.tasks[head].kind))
+
+    def _loss(self, head: str, logits: Tensor, targets: Targets) -> Tensor:
+        match self.tasks[head]:
+            case AttributesTask(names=names):
+                truth = targets["attributes"][:, columns(names)]
+                importance = torch.tensor([self.weights.names.get(name, 1.0) for name in names], device=logits.device)
+                return attribute_loss(logits, truth, importance)
+            case CombinationsTask() as task:
+                shares = combination_shares(targets["attributes"], task)
+                return soft_cross_entropy(logits, shares, self.class_weights.get(head))
+            case AgeTask() as task:
+                return age_loss(logits, targets["age"], task, self.weights)
+            case ExpressionTask():
+                shares = mix_labels(targets["expression"], targets["expression_label"], self.weights.single_label)
+                return soft_cross_entropy(logits, shares)
 
 
-def attribute_loss(logits: Tensor, truth: Tensor, gender_weight: float) -> Tensor:
-    """Binary cross-entropy: the mean over the known rows of each attribute, then over the attributes."""
+def columns(names: tuple[str, ...]) -> list[int]:
+    """Where attributes stand among the 40."""
+    return [ATTRIBUTES.index(name) for name in names]
+
+
+def attribute_loss(logits: Tensor, truth: Tensor, importance: Tensor) -> Tensor:
+    """Binary cross-entropy: the mean over the known rows of each attribute, then over the attributes.
+
+    Args:
+        logits, truth: (B, K).
+        importance: (K,) weights in the mean over the attributes.
+    """
     known = ~truth.isnan()
-    each = binary_cross_entropy_with_logits(logits.float(), truth.nan_to_num(), reduction="none") * known
-    column = each.sum(0) / known.sum(0).clamp(min=1)  # (40,)
-    weight = known.any(0).float()
-    weight[ATTRIBUTES.index(GENDER_ATTRIBUTE)] *= gender_weight
+    each = binary_cross_entropy_with_logits(logits, truth.nan_to_num(), reduction="none") * known
+    column = each.sum(0) / known.sum(0).clamp(min=1)  # (K,)
+    weight = known.any(0) * importance
     return (column * weight).sum() / weight.sum().clamp(min=1)
 
 
-def age_losses(logits: Tensor, years: Tensor, spread: float) -> tuple[Tensor, Tensor]:
-    """Label-distribution learning (Gao et al., 2018): cross-entropy with a normal about the age, and years of error."""
+def combination_shares(attributes: Tensor, task: CombinationsTask) -> Tensor:
+    """(B, 40) labels to (B, combinations) 0 or 1; NaN where a label is unknown or the combination was dropped."""
+    cells = torch.tensor(task.combinations, device=attributes.device)  # (combinations, names)
+    fits = (attributes[:, None, columns(task.names)] == cells).all(2)
+    return torch.where(fits.any(1, keepdim=True), fits.float(), torch.nan)
+
+
+def class_weights(task: CombinationsTask, attributes: NDArray[np.float32]) -> Tensor:
+    """(combinations,) weights that make all combinations count alike, 1 on average over the (N, 40) labels."""
+    counts = combination_shares(torch.from_numpy(attributes), task).nansum(0).clamp(min=1)
+    return counts.sum() / (len(counts) * counts)
+
+
+def age_loss(logits: Tensor, years: Tensor, task: AgeTask, weights: Losses) -> Tensor:
+    """Absolute error of a number of years, cross-entropy of bands, or `age_losses` of a distribution."""
     known = ~years.isnan()
     if not known.any():
-        return logits.sum() * 0, logits.sum() * 0
-    logits, years = logits[known].float(), years[known]
+        return logits.sum() * 0
+    logits, years = logits[known], years[known].clamp(0, MAX_AGE)
+    if task.form == "years":
+        return (logits[:, 0] - years).abs().mean()
+    if task.form == "bands":
+        first = torch.tensor(task.first_years, device=years.device)
+        return nn.functional.cross_entropy(logits, torch.searchsorted(first, years.long(), right=True) - 1)
+    soft, error = age_losses(logits, years, weights.age_spread)
+    return soft + weights.age_years * error
+
+
+def age_losses(logits: Tensor, years: Tensor, spread: float) -> tuple[Tensor, Tensor]:
+    """Label-distribution learning (Gao et al., 2018): cross-entropy with a normal about the age, and years of error.
+
+    Args:
+        logits: (B, 101).
+        years: (B,) in [0, 100].
+        spread: standard deviation of the normal distribution in years.
+    """
     scale = torch.arange(logits.shape[1], device=logits.device, dtype=torch.float32)
-    years = years.clamp(0, len(scale) - 1)
     target = torch.softmax(-((scale - years[:, None]) ** 2) / (2 * spread**2), 1)
     log_probability = log_softmax(logits, 1)
     expected = (log_probability.exp() * scale).sum(1)
     return -(target * log_probability).sum(1).mean(), (expected - years).abs().mean()
 
 
-def soft_cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
-    """Cross-entropy with (B, K) shares, over the rows that are known."""
+def soft_cross_entropy(logits: Tensor, shares: Tensor, class_weight: Tensor | None = None) -> Tensor:
+    """Cross-entropy with (B, K) shares, over the rows that are known; classes may weigh (K,) differently."""
     known = ~shares.isnan().any(1)
     if not known.any():
         return logits.sum() * 0
-    return -(shares[known] * log_softmax(logits[known].float(), 1)).sum(1).mean()
+    weighted = shares[known] if class_weight is None else shares[known] * class_weight.to(shares.device)
+    return -(weighted * log_softmax(logits[known], 1)).sum() / weighted.sum()
 
 
 def mix_labels(shares: Tensor, label: Tensor, single: float) -> Tensor:
     """The votes' shares blended with the data set's own label, which has the weight `single`; (B, 7)."""
-    one_hot = torch.nn.functional.one_hot(label.clamp(min=0), shares.shape[1]).float()
-    return torch.where((label >= 0)[:, None], (1 - single) * shares + single * one_hot, shares)
+    own = one_hot(label.clamp(min=0), shares.shape[1]).float()
+    return torch.where((label >= 0)[:, None], (1 - single) * shares + single * own, shares)

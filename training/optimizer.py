@@ -31,7 +31,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         decay = chosen.weight_decay if parameter.ndim > 1 else 0.0
         members.setdefault((factor, decay), []).append(parameter)
     if unused:
-        names = ", ".join(name for name, _ in model.named_children())
+        names = ", ".join(dict.fromkeys(name.split(".")[0] for name, _ in model.named_parameters()))
         raise RecipeError(f"Field optimizer.rates: nothing matches {sorted(unused)[0]!r}; names start with {names}.")
     if not members:
         raise RecipeError("Field optimizer.rates: every parameter is frozen, so there is nothing to train.")

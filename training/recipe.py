@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from facekit.checkpoints import Network
 from facekit.errors import RecipeError, UnknownName
+from facekit.labels import GENDER_ATTRIBUTE
+from facekit.tasks import ALL_TASKS, Attribute, CheckedTasks
 from training.augment import Strength
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -32,24 +33,32 @@ class DataSet(_Frozen):
 
 
 class Losses(_Frozen):
-    """Weights of the tasks' losses, and details of each.
+    """Weights of the heads' losses, and details of each.
 
     Attributes:
-        attributes, age, age_years, expression: weights of binary cross-entropy (mean over the attributes),
-            cross-entropy with a normal distribution about the true age (Gao et al., 2018), absolute error of the
-            expected age in years, and cross-entropy with the annotators' shares.
-        gender: weight of `Male` among the attributes, which weigh 1 each.
+        attributes, combinations, age, expression: the weight of a head by its kind: of binary cross-entropy (mean over
+            the attributes); of cross-entropy; of cross-entropy with a normal distribution about the true age (Gao et
+            al., 2018), or with the band, or the absolute error in years; of cross-entropy with the annotators' shares.
+        heads: weights of single heads, in place of those by kind.
+        names: weights of single attributes in the mean; the others have 1.
+        balance: whether the combinations of a head weigh inversely to how often they occur.
+        uncertainty: whether a learned variance a head divides its loss (Kendall et al., 2018).
+        age_years: weight, beside the distribution's loss, of the absolute error of the expected age in years.
         age_spread: standard deviation of that normal distribution, in years.
         single_label: share of the data set's own single expression label in the target; the votes have the rest.
     """
 
     attributes: float = Field(6.0, ge=0)
+    combinations: float = Field(1.0, ge=0)
     age: float = Field(0.5, ge=0)
-    age_years: float = Field(0.05, ge=0)
     expression: float = Field(1.0, ge=0)
-    gender: float = Field(4.0, ge=0)
+    heads: dict[str, Annotated[float, Field(ge=0)]] = {}
+    names: dict[Attribute, Annotated[float, Field(ge=0)]] = {GENDER_ATTRIBUTE: 8.0}
+    balance: bool = False
+    uncertainty: bool = False
+    age_years: float = Field(0.1, ge=0)
     age_spread: float = Field(2.5, gt=0)
-    single_label: float = Field(0.4, ge=0, le=1)
+    single_label: float = Field(0.6, ge=0, le=1)
 
 
 class Optimizer(_Frozen):
@@ -79,7 +88,10 @@ class Recipe(_Frozen):
         data_root: folder that the data sets' paths are relative to.
         cache: folder for prepared crops.
         runs: folder that numbered run folders are made in.
+        architecture, network: one of `nets.ARCHITECTURES`, and the arguments of its class without the heads.
+        tasks: what each head of the network answers.
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
+            Heads of other tasks start at random all the same.
         sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first; the last is the network's.
         epochs, steps: an epoch is `steps` updates of the weights.
         accumulate: batches whose gradients make one update.
@@ -101,7 +113,9 @@ class Recipe(_Frozen):
     runs: str = "runs"
     seed: int = 0
     data: tuple[DataSet, ...] = Field(min_length=1)
-    network: Network
+    architecture: str = "face-net"
+    network: dict[str, Any] = {}
+    tasks: CheckedTasks = ALL_TASKS
     init: str | None = None
     epochs: int = Field(gt=0)
     steps: int = Field(gt=0)

@@ -4,19 +4,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE, MAX_AGE
+from facekit.answers import Answers, decode
+from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
+from facekit.tasks import Tasks
 from training.augment import centre
 from training.batches import normalize, training_targets
 from training.data.prepare import Prepared
 
 _BATCH = 128
+_MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
 
 
 @torch.no_grad()
 def crop_logits(
     model: nn.Module, part: Prepared, size: tuple[int, int], device: torch.device, *, mirror: bool = False
 ) -> dict[str, Tensor]:
-    """Logits (N, K) by task for every crop; with `mirror` averaged over the crop and its mirror image."""
+    """Logits (N, K) by head for every crop; with `mirror` averaged over the crop and its mirror image."""
     model.eval()
     outputs: list[dict[str, Tensor]] = []
     for i in range(0, len(part), _BATCH):
@@ -30,13 +33,15 @@ def crop_logits(
     return {task: torch.cat([part[task] for part in outputs]) for task in outputs[0]}
 
 
-def validate(model: nn.Module, sets: list[Prepared], size: tuple[int, int], device: torch.device) -> dict[str, float]:
-    """Accuracy or error by set and task, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`."""
+def validate(
+    model: nn.Module, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
+) -> dict[str, float]:
+    """Accuracy or error by set and answer, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`."""
     figures: dict[str, float] = {}
     for part in sets:
-        logits, targets = crop_logits(model, part, size, device), training_targets(part)
-        for task, value in _figures(logits, targets).items():
-            figures[f"{part.name} {task}"] = round(float(value), 5)
+        answers = decode(crop_logits(model, part, size, device), tasks)
+        for name, value in _figures(answers, training_targets(part)).items():
+            figures[f"{part.name} {name}"] = round(float(value), 5)
     return figures
 
 
@@ -45,23 +50,22 @@ def score(figures: dict[str, float]) -> float:
     return float(np.mean([1 - value / 20 if key.endswith(" mae") else value for key, value in figures.items()]))
 
 
-def _figures(logits: dict[str, Tensor], targets: dict[str, np.ndarray]) -> dict[str, float]:
+def _figures(answers: Answers, targets: dict[str, np.ndarray]) -> dict[str, float]:
     figures: dict[str, float] = {}
-    truth = targets["attributes"]
-    known = ~np.isnan(truth)
-    if "attributes" in logits and known.any():
-        right = (logits["attributes"].numpy() > 0) == (truth > 0.5)
-        columns = known.any(0)
-        if columns.sum() > 1:
-            figures["attributes"] = np.mean([right[known[:, k], k].mean() for k in np.flatnonzero(columns)])
-        male = ATTRIBUTES.index(GENDER_ATTRIBUTE)
-        if columns[male]:
-            figures["gender"] = right[known[:, male], male].mean()
+    if answers.attributes is not None:
+        truth = np.where(np.isnan(answers.attributes), np.nan, targets["attributes"])
+        right = np.where(np.isnan(truth), np.nan, (answers.attributes > 0.5) == (truth > 0.5))
+        columns = np.flatnonzero(~np.isnan(right).all(0))
+        if len(columns) > 1:
+            figures["attributes"] = float(np.nanmean(right[:, columns], 0).mean())
+        if _MALE in columns:
+            figures["gender"] = float(np.nanmean(right[:, _MALE]))
+        elif len(columns) == 1:
+            figures[ATTRIBUTES[columns[0]]] = float(np.nanmean(right[:, columns[0]]))
     known_age = ~np.isnan(targets["age"])
-    if "age" in logits and known_age.any():
-        expected = torch.softmax(logits["age"], 1).numpy() @ np.arange(MAX_AGE + 1)
-        figures["mae"] = np.abs(expected - targets["age"])[known_age].mean()
+    if answers.years is not None and known_age.any():
+        figures["mae"] = np.abs(answers.years - targets["age"])[known_age].mean()
     labelled = targets["expression_label"] >= 0
-    if "expression" in logits and labelled.any():
-        figures["expression"] = (logits["expression"].argmax(1).numpy() == targets["expression_label"])[labelled].mean()
+    if answers.expression is not None and labelled.any():
+        figures["expression"] = (answers.expression.argmax(1) == targets["expression_label"])[labelled].mean()
     return figures

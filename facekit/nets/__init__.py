@@ -1,6 +1,6 @@
 """The networks a checkpoint may name. Loading code knows these and no others: no remote code, ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from facekit.nets.backbones import ResidualNet, VggFace
@@ -23,6 +23,17 @@ ARCHITECTURES: dict[str, Callable[..., HeadedNet]] = {
 """Architecture name in `config.json` to the class that its `network` settings are the arguments of."""
 
 
-def build(architecture: str, settings: dict[str, Any]) -> HeadedNet:
-    """The network `architecture` with freshly initialised weights; `settings` are its keyword arguments."""
-    return ARCHITECTURES[architecture](**settings)
+def build(architecture: str, heads: Mapping[str, int], settings: Mapping[str, Any]) -> HeadedNet:
+    """The network `architecture` with freshly initialised weights.
+
+    Args:
+        heads: head to its number of logits.
+        settings: the other arguments of its class.
+
+    Raises:
+        ValueError: the class does not take these settings.
+    """
+    try:
+        return ARCHITECTURES[architecture](heads, **settings)
+    except (TypeError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
+        raise ValueError(f"{architecture} cannot be built with these settings: {error}") from None

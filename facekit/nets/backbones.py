@@ -39,6 +39,16 @@ class VggFace(HeadedNet):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The five groups."""
+        pools = [layer for layer in self.features if isinstance(layer, nn.MaxPool2d)]
+        return {f"group {i}": pool for i, pool in enumerate(pools, 1)}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The fourth group: 14x14 maps of a 224 px crop."""
+        return self.layers()["group 4"]
+
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, hidden) embeddings, fc7 of VGG-Face."""
         return self.dense(self.pool(self.features(crops)))
@@ -66,6 +76,17 @@ class ResidualNet(HeadedNet):
         super().__init__(heads, net.fc.in_features, dropout)
         net.fc = nn.Identity()  # type: ignore[assignment]
         self.backbone = net
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The stem and the four stages."""
+        net = self.backbone
+        stages = (net.layer1, net.layer2, net.layer3, net.layer4)
+        return {"stem": net.maxpool, **{f"stage {i}": stage for i, stage in enumerate(stages, 1)}}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The last stage but one."""
+        return self.backbone.layer3
 
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, 512 or 2048) embeddings."""

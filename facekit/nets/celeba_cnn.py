@@ -21,7 +21,7 @@ class CelebaCNN(HeadedNet):
         super().__init__(heads, 64)
         layers: list[nn.Module] = []
         for before, after in ((3, 32), (32, 32), (32, 64), (64, 64)):
-            layers += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(before, after, 2), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+            layers += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(before, after, 2), nn.ReLU(), nn.MaxPool2d(2)]
         self.features = nn.Sequential(*layers)
         self.dense = nn.Sequential(
             nn.Flatten(),
@@ -33,6 +33,15 @@ class CelebaCNN(HeadedNet):
             if isinstance(module, nn.Conv2d | nn.Linear):  # Keras' own start; torch's is too flat for three sigmoids
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The four blocks."""
+        return {f"block {i + 1}": self.features[4 * i + 3] for i in range(4)}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The last convolution's ReLU."""
+        return self.features[-2]
 
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, 64) embeddings in (0, 1)."""

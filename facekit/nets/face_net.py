@@ -51,6 +51,15 @@ class FaceNet(HeadedNet):
             if isinstance(block, BasicBlock):
                 nn.init.zeros_(block.bn2.weight)  # every block starts as the identity
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The stem and the four stages."""
+        return {"stem": self.stem, **{f"stage {i}": stage for i, stage in enumerate(self.stages, 1)}}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The last stage but one."""
+        return self.stages[2]
+
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, widths[-1]) embeddings."""
         return self.stages(self.stem(crops)).mean((2, 3))

@@ -24,6 +24,15 @@ class HeadedNet(nn.Module, ABC):
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
 
+    @abstractmethod
+    def layers(self) -> dict[str, nn.Module]:
+        """The parts that put out maps (B, C, h, w), in order, by the name to show them under."""
+
+    @property
+    @abstractmethod
+    def explained(self) -> nn.Module:
+        """The part whose maps say best where the network looks: late, but not too coarse."""
+
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
         embedding = self.dropout(self.embed(crops))

@@ -21,31 +21,39 @@ class ImdbWikiCNN(HeadedNet):
         super().__init__(heads, 16 if dense == "classes" else 32)
         layers: list[nn.Module] = []
         for before, after in ((3, 16), (16, 32), (32, 64), (64, 128)):
-            layers += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(before, after, 2), nn.ReLU(inplace=True)]
+            layers += [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(before, after, 2), nn.ReLU()]
             layers += [nn.BatchNorm2d(after), nn.MaxPool2d(2)]
-        self.features = nn.Sequential(*layers, nn.Flatten())
-        self.dense = _classes() if dense == "classes" else _regression()
+        self.features = nn.Sequential(*layers)
+        self.dense = nn.Sequential(nn.Flatten(), *(_classes() if dense == "classes" else _regression()))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The four blocks."""
+        return {f"block {i + 1}": self.features[5 * i + 4] for i in range(4)}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The third block before its pooling: 8x8 maps."""
+        return self.features[13]
 
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, 32, 32) float32 in [-1, 1] to (B, 16 or 32) embeddings."""
         return self.dense(self.features(crops))
 
 
-def _classes() -> nn.Sequential:
+def _classes() -> list[nn.Module]:
     layers: list[nn.Module] = []
     for before, after in ((512, 512), (512, 256), (256, 128)):
-        layers += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.BatchNorm1d(after), nn.Dropout(0.25)]
-    layers += [nn.Linear(128, 64), nn.ReLU(inplace=True), nn.BatchNorm1d(64), nn.Linear(64, 16), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
+        layers += [nn.Linear(before, after), nn.ReLU(), nn.BatchNorm1d(after), nn.Dropout(0.25)]
+    return [*layers, nn.Linear(128, 64), nn.ReLU(), nn.BatchNorm1d(64), nn.Linear(64, 16), nn.ReLU()]
 
 
-def _regression() -> nn.Sequential:
-    return nn.Sequential(
+def _regression() -> list[nn.Module]:
+    return [
         *(nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Dropout(0.25)),
         *(nn.Linear(256, 64), nn.LeakyReLU(0.2)),
         *(nn.Linear(64, 32), nn.LeakyReLU(0.2)),
-    )
+    ]

@@ -10,8 +10,6 @@ from facekit.nets.heads import HeadedNet
 class RealtimeCNN(HeadedNet):
     """Four 5x5 convolutions of 16, 16, 32 and 64, each with ReLU and overlapping max-pooling. (B, 3, 224, 224).
 
-    The last activations before pooling, `features[-2]`, are what its authors explain by Grad-CAM.
-
     Args:
         heads: task name to its number of logits.
     """
@@ -20,9 +18,18 @@ class RealtimeCNN(HeadedNet):
         super().__init__(heads, 2048)
         layers: list[nn.Module] = []
         for before, after in ((3, 16), (16, 16), (16, 32), (32, 64)):
-            layers += [nn.Conv2d(before, after, 5, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(4, stride=2)]
+            layers += [nn.Conv2d(before, after, 5, padding=1), nn.ReLU(), nn.MaxPool2d(4, stride=2)]
         self.features = nn.Sequential(*layers)
         self.dense = nn.Sequential(nn.Flatten(), nn.Linear(6400, 2048))
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The four blocks."""
+        return {f"block {i + 1}": self.features[3 * i + 2] for i in range(4)}
+
+    @property
+    def explained(self) -> nn.Module:
+        """The last activations before pooling, from which its authors explain it by Grad-CAM."""
+        return self.features[-2]
 
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, 224, 224) float32 in [-1, 1] to (B, 2048) embeddings."""

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from facekit.analyze import quantile
+from facekit.answers import quantile
 from training.calibrate import age_temperature, expression_temperature, platt, unsure_below
 
 

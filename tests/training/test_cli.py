@@ -17,10 +17,11 @@ from typer.testing import CliRunner, Result
 import facekit.analyze
 import training.data.prepare
 import training.loop
-from facekit.analyze import Answers
-from facekit.checkpoints import CheckpointConfig, Network
+from facekit.answers import Answers
+from facekit.checkpoints import CheckpointConfig
 from facekit.detect import Detections
 from facekit.errors import CheckpointNotFound
+from facekit.tasks import AgeTask
 from training.cli import app
 from training.data import Source
 from training.data.prepare import Prepared
@@ -82,7 +83,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         if name == "nothing":
             raise CheckpointNotFound("No checkpoint 'nothing': name a shipped one.")
         asked.update(options, name=name)
-        config = CheckpointConfig(network=Network(heads={"age": 101}))
+        config = CheckpointConfig(tasks={"age": AgeTask()})
         checkpoint = SimpleNamespace(name="colour", config=config)
         return SimpleNamespace(detector=FindsNothing(), checkpoint=checkpoint, predict=read_colour)
 
@@ -165,7 +166,7 @@ def test_report_writes_the_card_from_the_checkpoint_s_own_records(
 ) -> None:
     folder, records = tmp_path / "colour", tmp_path / "records"
     folder.mkdir()
-    (folder / "config.json").write_text(CheckpointConfig(network=Network(heads={"age": 101})).model_dump_json())
+    (folder / "config.json").write_text(CheckpointConfig(tasks={"age": AgeTask()}).model_dump_json())
     run("evaluate", "--data", data, "--json", records / "utkface.json", "--workers", 0, "--resamples", 50)
     result = run("report", records, "--out", tmp_path / "RESULTS.md", "--card", folder)
     assert result.exit_code == 0, result.output

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facekit.analyze import Answers
-from facekit.checkpoints import Calibration, CheckpointConfig, Network
+from facekit.answers import Answers
+from facekit.checkpoints import Calibration, CheckpointConfig
 from facekit.detect import Detections, load_detector
 from facekit.errors import DataError
 from facekit.labels import ATTRIBUTES, EXPRESSIONS
@@ -55,7 +55,7 @@ def read_colour(crops: NDArray[np.uint8]) -> Answers:
 
 
 def stand_in(predict: Callable[..., Answers] = read_colour) -> Any:
-    config = CheckpointConfig(network=Network(heads={"attributes": 40, "age": 101, "expression": 7}))
+    config = CheckpointConfig()
     return SimpleNamespace(
         detector=FindsBrightOnes(), checkpoint=SimpleNamespace(name="colour", config=config), predict=predict
     )

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from facekit.analyze import Answers
-from facekit.checkpoints import Calibration, CheckpointConfig, Network, config_text, read_config
+from facekit.answers import Answers
+from facekit.checkpoints import Calibration, CheckpointConfig, config_text, read_config
 from facekit.errors import DataError
+from facekit.tasks import AttributesTask
 from training.data import LabelArrays
 from training.figures import figures, group_table
 from training.records import Record, interval_of, look_up, read_record, write_record
@@ -17,7 +18,7 @@ from training.report import model_card, results_table, write_card
 
 CONFIG = CheckpointConfig(
     description="A network for tests.",
-    network=Network(heads={"attributes": 40}),
+    tasks={"attributes": AttributesTask()},
     training={
         "recipe": {
             "name": "tiny",

@@ -20,7 +20,7 @@ from tests.training.test_loop import make_loop, tiny
 from facekit.errors import TrainingError
 folder, mode = Path(sys.argv[1]), sys.argv[2]
 loop = make_loop(tiny(folder.parent, epochs=5, steps=20, network={
-    "heads": {"attributes": 40, "age": 101}, "widths": [4, 4, 8, 8], "depths": [1, 1, 1, 1], "dropout": 0.3}), folder)
+    "widths": [4, 4, 8, 8], "depths": [1, 1, 1, 1], "dropout": 0.3}), folder)
 if mode == "full":
     no_room = lambda loop: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     loop.add_callback("epoch", no_room)
