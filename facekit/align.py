@@ -4,6 +4,7 @@ The template is CelebA's own alignment (Liu et al., 2015) as MTCNN sees it: the 
 their 178x218 frame. The crop keeps the 150x171 pixels of that frame from the hat to the collar, at 0.747 of its scale.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -35,6 +36,31 @@ TEMPLATE: Final[Points] = ((CELEBA_LANDMARKS - _ORIGIN) * _SCALE).astype(np.floa
 """(5, 2) where the landmarks land in the canonical crop, in pixels."""
 
 
+@dataclass(frozen=True, eq=False)
+class Framing:
+    """Which part of a photo a network sees.
+
+    Attributes:
+        name: what checkpoints and recipes call it.
+        size: width and height of the crop in pixels.
+        template: (5, 2) where the landmarks land in it, in pixels.
+    """
+
+    name: str
+    size: tuple[int, int]
+    template: Points
+
+
+FACE: Final = Framing("face", CROP_SIZE, TEMPLATE)
+"""The canonical crop."""
+
+FRAME: Final = Framing("frame", CELEBA_FRAME, CELEBA_LANDMARKS)
+"""The whole frame of CelebA's aligned photos, with hair and shoulders, as the reference classifier of 2022 reads it."""
+
+FRAMINGS: Final = {framing.name: framing for framing in (FACE, FRAME)}
+"""Every framing by its name."""
+
+
 def similarity(source: Points, target: Points) -> NDArray[np.float64]:
     """The (2, 3) matrix of the rotation, scale and shift that takes `source` nearest to `target` (least squares).
 
@@ -48,8 +74,10 @@ def similarity(source: Points, target: Points) -> NDArray[np.float64]:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def crop_face(image: NDArray[np.uint8], landmarks: Points, *, margin: int = 0) -> NDArray[np.uint8]:
-    """The canonical crop of one face; black where it reaches over the image's border.
+def crop_face(
+    image: NDArray[np.uint8], landmarks: Points, *, margin: int = 0, framing: Framing = FACE
+) -> NDArray[np.uint8]:
+    """The crop of one face, the canonical one if nothing else is said; black where it reaches over the image's border.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -57,10 +85,10 @@ def crop_face(image: NDArray[np.uint8], landmarks: Points, *, margin: int = 0) -
         margin: pixels of the crop's scale to keep around it on every side (training jitters inside it).
 
     Returns:
-        (128 + 2 * margin, 112 + 2 * margin, 3) uint8 RGB.
+        (H + 2 * margin, W + 2 * margin, 3) uint8 RGB, where the framing is W wide and H high.
     """
-    size = (CROP_SIZE[0] + 2 * margin, CROP_SIZE[1] + 2 * margin)
-    matrix = similarity(landmarks, TEMPLATE + margin)
+    size = (framing.size[0] + 2 * margin, framing.size[1] + 2 * margin)
+    matrix = similarity(landmarks, framing.template + margin)
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink < 0.6:  # bilinear sampling alone would alias: average the neighbourhood down first
         image, matrix = _shrunk_neighbourhood(image, matrix, size, shrink)
@@ -68,10 +96,11 @@ def crop_face(image: NDArray[np.uint8], landmarks: Points, *, margin: int = 0) -
 
 
 def resize_crop(crop: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A crop (H, W, 3) uint8 at `size` (width, height), area-averaged; itself where it has that size."""
+    """A crop (H, W, 3) uint8 at `size` (width, height), averaged where it shrinks; itself where it has that size."""
     if (crop.shape[1], crop.shape[0]) == size:
         return crop
-    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    how = cv2.INTER_AREA if crop.shape[1] > size[0] else cv2.INTER_LINEAR
+    return cv2.resize(crop, size, interpolation=how)  # type: ignore[return-value]
 
 
 def _shrunk_neighbourhood(

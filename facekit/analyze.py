@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from facekit.align import crop_face, resize_crop
+from facekit.align import FRAMINGS, Framing, crop_face, resize_crop
 from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
@@ -94,7 +94,7 @@ class FaceAnalyzer:
             start = perf_counter()
             detections = self.detector(pixels)
             found.append((pixels.shape[:2], detections, 1000 * (perf_counter() - start)))
-            crops += [crop_face(pixels, landmarks) for landmarks in detections.landmarks]
+            crops += [crop_face(pixels, landmarks, framing=self.framing) for landmarks in detections.landmarks]
         start = perf_counter()
         answers = self.predict(np.stack(crops)) if crops else None
         reading = 1000 * (perf_counter() - start)
@@ -109,19 +109,23 @@ class FaceAnalyzer:
             first += count
         return reports
 
-    @staticmethod
-    def crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-        """The (128, 112, 3) crop of `face` that the network looked at; `image` is upright (H, W, 3) uint8 RGB."""
-        return crop_face(image, face.landmarks)
+    @property
+    def framing(self) -> Framing:
+        """Which part of a photo the network sees."""
+        return FRAMINGS[self.checkpoint.config.framing]
+
+    def crop(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
+        """The (H, W, 3) crop of `face` that the network looked at; `image` is upright (H, W, 3) uint8 RGB."""
+        return crop_face(image, face.landmarks, framing=self.framing)
 
     @torch.inference_mode()
     def predict(self, crops: NDArray[np.uint8]) -> Answers:
-        """Answers for canonical crops.
+        """Answers for crops of the checkpoint's framing, canonical ones for the shipped default.
 
         Each crop is read twice, as it is and mirrored, and the logits are averaged.
 
         Args:
-            crops: (N, 128, 112, 3) uint8 RGB, N at least 1.
+            crops: (N, H, W, 3) uint8 RGB, N at least 1.
         """
         parts = [self.logits(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
         logits = {head: torch.cat([part[head] for part in parts]).float().cpu() for head in parts[0]}
@@ -134,7 +138,7 @@ class FaceAnalyzer:
         return {task: values.view(2, len(x), -1).mean(0) for task, values in pairs.items()}
 
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
-        """(N, 128, 112, 3) uint8 crops to the network's input: (N, 3, H, W) float32 in [-1, 1] at its own size."""
+        """(N, H, W, 3) uint8 crops to the network's input: (N, 3, H, W) float32 in [-1, 1] at its own size."""
         views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])
         x = torch.from_numpy(views).to(self.device).permute(0, 3, 1, 2).float()
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)

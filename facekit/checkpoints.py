@@ -66,7 +66,8 @@ class CheckpointConfig(_Frozen):
         architecture: one of `nets.ARCHITECTURES`.
         network: the arguments of its class, without the heads.
         tasks: what each head answers.
-        input_size: width and height in pixels that the canonical crop is resized to for the network.
+        framing: one of `align.FRAMINGS`, which part of a photo the network sees.
+        input_size: width and height in pixels that such a crop is resized to for the network.
         training: recipe, data, split, seed, commit and versions.
         metrics: the evaluation records by data set.
     """
@@ -76,6 +77,7 @@ class CheckpointConfig(_Frozen):
     description: str = ""
     network: dict[str, Any] = {}
     tasks: CheckedTasks = ALL_TASKS
+    framing: Literal["face", "frame"] = "face"
     input_size: tuple[Side, Side] = CROP_SIZE
     calibration: Calibration = Calibration()
     training: dict[str, Any] = {}

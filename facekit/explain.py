@@ -26,11 +26,11 @@ def attribution(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) ->
     The map shows what speaks for the answer given: for "no hat" it is what makes the hat unlikely.
 
     Args:
-        crop: (128, 112, 3) uint8 RGB, a canonical crop.
+        crop: (H, W, 3) uint8 RGB, as `analyzer.crop` cuts it.
         target: an attribute name, "gender", "age", or "expression:" and a label, e.g. "expression:happy".
 
     Returns:
-        (128, 112) float32 in [0, 1]; all 0 where nothing speaks for the answer.
+        (H, W) float32 in [0, 1]; all 0 where nothing speaks for the answer.
 
     Raises:
         UnknownName: no such answer, or the checkpoint has no head for it.
@@ -48,7 +48,7 @@ def layer_activations(analyzer: FaceAnalyzer, crop: NDArray[np.uint8]) -> dict[s
     """The mean activation of every part of the network that puts out maps, over their channels, by name.
 
     Args:
-        crop: (128, 112, 3) uint8 RGB, a canonical crop.
+        crop: (H, W, 3) uint8 RGB, as `analyzer.crop` cuts it.
 
     Returns:
         name to (h, w) float32 in [0, 1], h and w shrinking from part to part.

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from facekit.align import CROP_SIZE, resize_crop
+from facekit.align import resize_crop
+from training.data.prepare import MARGIN
 
 Pixels = NDArray[np.uint8]
 
@@ -43,8 +44,8 @@ def augment(crop: Pixels, size: tuple[int, int], strength: Strength, random: Gen
     """A random view of a canonical crop with a margin.
 
     Args:
-        crop: (160, 144, 3) uint8 RGB.
-        size: width and height of the view in pixels; it shows the canonical crop whatever its size.
+        crop: (H + 2 * MARGIN, W + 2 * MARGIN, 3) uint8 RGB.
+        size: width and height of the view in pixels; it shows the crop without its margin whatever its size.
         random: decides everything; the same state gives the same view.
 
     Returns:
@@ -65,10 +66,8 @@ def augment(crop: Pixels, size: tuple[int, int], strength: Strength, random: Gen
 
 
 def centre(crop: Pixels, size: tuple[int, int]) -> Pixels:
-    """The canonical crop itself: (160, 144, 3) to (size[1], size[0], 3), uint8 RGB."""
-    left, top = (crop.shape[1] - CROP_SIZE[0]) // 2, (crop.shape[0] - CROP_SIZE[1]) // 2
-    x = crop[top : top + CROP_SIZE[1], left : left + CROP_SIZE[0]]
-    return resize_crop(x, size)
+    """The crop without its margin: (H + 2 * MARGIN, W + 2 * MARGIN, 3) to (size[1], size[0], 3), uint8 RGB."""
+    return resize_crop(crop[MARGIN:-MARGIN, MARGIN:-MARGIN], size)
 
 
 def _normal(spread: float, random: Generator) -> float:
@@ -80,18 +79,20 @@ def _resize(x: Pixels, size: tuple[int, int], how: int) -> Pixels:
 
 
 def _move(crop: Pixels, size: tuple[int, int], strength: Strength, random: Generator) -> Pixels:
-    """Mirror, turn, zoom, shift, and cut the canonical crop out of its margin, in one resampling."""
-    share = size[0] / CROP_SIZE[0]
-    angle, zoom = np.deg2rad(_normal(strength.rotate, random)), np.exp(_normal(strength.zoom, random)) * share
+    """Mirror, turn, zoom, shift, and cut the crop out of its margin, in one resampling."""
+    inner = np.array([crop.shape[1], crop.shape[0]]) - 2 * MARGIN
+    angle, zoom = np.deg2rad(_normal(strength.rotate, random)), np.exp(_normal(strength.zoom, random))
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn *= (np.array(size) / inner)[:, None]
     if random.random() < 0.5:
         turn[:, 0] *= -1
     shift = np.array([_normal(strength.shift * size[0], random) for _ in range(2)])
     middle_from = np.array([crop.shape[1] - 1, crop.shape[0] - 1]) / 2
     middle_to = np.array([size[0] - 1, size[1] - 1]) / 2 + shift
     matrix = np.column_stack([turn, middle_to - turn @ middle_from])
-    if share < 0.75:  # average neighbours first: bilinear sampling alone would alias
-        crop = cv2.blur(crop, (2, 2))  # type: ignore[assignment]
+    shrink = round(inner[0] / size[0])  # average neighbours first: bilinear sampling alone would alias
+    if shrink > 1:
+        crop = cv2.blur(crop, (shrink, shrink))  # type: ignore[assignment]
     return cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 

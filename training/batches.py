@@ -60,13 +60,17 @@ def training_targets(part: Prepared) -> dict[str, NDArray]:
 
 
 class MixedBatches(Sampler[list[Draw]]):
-    """`count` batches an epoch with `counts[k]` pictures of set k each; a set that is used up starts over, reshuffled.
+    """`count` batches an epoch with `counts[k]` pictures of set k each, taken in turn from the set's strata.
 
-    The sets are spread evenly over a batch, so that processes that share one get about the same mixture.
+    A stratum that is used up starts over, reshuffled. The sets are spread evenly over a batch, so that processes that
+    share one get about the same mixture.
+
+    Args:
+        strata: of every set, arrays of indices over all sets; one array where nothing is balanced.
     """
 
-    def __init__(self, sizes: list[int], counts: list[int], count: int, seed: int) -> None:
-        self.sizes, self.counts, self.count, self.seed, self.epoch = sizes, counts, count, seed, 0
+    def __init__(self, strata: list[list[NDArray[np.int64]]], counts: list[int], count: int, seed: int) -> None:
+        self.strata, self.counts, self.count, self.seed, self.epoch = strata, counts, count, seed, 0
         self.batch_size, self.drop_last = sum(counts), False  # accelerate looks for these two
         places = [((j + 0.5) / count, k) for k, count in enumerate(counts) for j in range(count)]
         self.order = [k for _, k in sorted(places)]
@@ -75,17 +79,24 @@ class MixedBatches(Sampler[list[Draw]]):
         return self.count
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        streams = [self._stream(k) for k in range(len(self.sizes))]
+        streams = [self._set(k) for k in range(len(self.strata))]
         for _ in range(self.count):
             yield [next(streams[k]) for k in self.order]
 
-    def _stream(self, k: int) -> Iterator[Draw]:
+    def _set(self, k: int) -> Iterator[Draw]:
         """Pictures of set k without end, going on where the last epoch stopped."""
-        start = sum(self.sizes[:k])
-        lap, offset = divmod(self.epoch * self.count * self.counts[k], self.sizes[k])
+        drawn, parts = self.epoch * self.count * self.counts[k], len(self.strata[k])
+        streams = [self._stratum(k, j, (drawn + parts - 1 - j) // parts) for j in range(parts)]
         while True:
-            order = np.random.default_rng([self.seed, k, lap]).permutation(self.sizes[k])
-            yield from ((start + int(i), lap) for i in order[offset:])
+            yield next(streams[drawn % parts])
+            drawn += 1
+
+    def _stratum(self, k: int, j: int, drawn: int) -> Iterator[Draw]:
+        rows = self.strata[k][j]
+        lap, offset = divmod(drawn, len(rows))
+        while True:
+            order = np.random.default_rng([self.seed, k, j, lap]).permutation(rows)
+            yield from ((int(i), lap) for i in order[offset:])
             lap, offset = lap + 1, 0
 
 

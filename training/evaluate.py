@@ -84,7 +84,7 @@ def _answer(analyzer: FaceAnalyzer, source: Source, workers: int, progress: bool
     waiting: list[NDArray[np.uint8]] = []
     parts: list[Answers] = []
     went: list[bool | str] = []
-    crops = crop_pictures(source, analyzer.detector, workers=workers)
+    crops = crop_pictures(source, analyzer.detector, analyzer.framing, workers=workers)
     console = Console(stderr=True)
     for one in track(crops, f"reading {source.name}", len(source), disable=not progress, console=console):
         went.append(one if isinstance(one, str) else one[1])

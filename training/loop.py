@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from facekit.align import CROP_SIZE
+from facekit.align import FRAMINGS
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
@@ -30,7 +30,7 @@ from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import Recipe
 from training.runs import provenance, run_folder
-from training.sets import load_sets
+from training.sets import load_sets, training_strata
 from training.state import keep_records, load_state, save_state
 from training.validation import score, validate
 
@@ -69,8 +69,11 @@ class Loop:
         optimizer = build_optimizer(model, recipe)
         if recipe.losses.uncertainty:
             optimizer.add_param_group({"params": list(self.criterion.parameters()), "weight_decay": 0.0, FACTOR: 1.0})
+        starts = self.pictures.starts
+        strata = map(training_strata, recipe.data, train)
+        rows = [[start + part for part in parts] for start, parts in zip(starts[:-1], strata, strict=True)]
         counts = [part.batch for part in recipe.data]
-        self.batches = MixedBatches([len(s) for s in train], counts, recipe.steps * recipe.accumulate, recipe.seed)
+        self.batches = MixedBatches(rows, counts, recipe.steps * recipe.accumulate, recipe.seed)
         loader = DataLoader(
             self.pictures,
             batch_sampler=self.batches,  # type: ignore[arg-type]
@@ -210,6 +213,7 @@ class Loop:
             architecture=self.recipe.architecture,
             network=self.recipe.network,
             tasks=self.recipe.tasks,
+            framing=self.recipe.framing,
             input_size=view_size(self.recipe, self.recipe.epochs),
             training={**provenance(self.recipe), "epoch": self.epoch},
         )
@@ -244,7 +248,8 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
 def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
     """Width and height of the pictures trained on in an epoch, in pixels."""
     share = [share for first, share in recipe.sizes if first <= epoch][-1]
-    return round(CROP_SIZE[0] * share), round(CROP_SIZE[1] * share)
+    width, height = recipe.input_size or FRAMINGS[recipe.framing].size
+    return round(width * share), round(height * share)
 
 
 def _network(recipe: Recipe) -> HeadedNet:

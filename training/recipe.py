@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from facekit.checkpoints import Side
 from facekit.errors import RecipeError, UnknownName
 from facekit.labels import GENDER_ATTRIBUTE
 from facekit.tasks import ALL_TASKS, Attribute, CheckedTasks
@@ -25,11 +26,21 @@ class DataSet(_Frozen):
         path: file or folder, relative to the recipe's `data_root`.
         batch: pictures of this set in every batch.
         hold_out: share of the training pictures kept for validation where the set has no validation split, in [0, 1).
+        limit: pictures to crop at all, a random choice of both splits together that is the same in every recipe;
+            `null` for all of them.
+        balance: labels whose every combination makes the same share of the batches: attributes, "gender", "age" (by
+            tens of years) or "expression". Validation takes equally many of each.
+        count, validation_count: pictures to use of those; with `balance` no more of any combination than there are
+            of the rarest. `null` for all of them, the rarer ones more often.
     """
 
     path: str
     batch: int = Field(gt=0)
     hold_out: float = Field(0.0, ge=0, lt=1)
+    limit: int | None = Field(None, gt=0)
+    balance: tuple[str, ...] = ()
+    count: int | None = Field(None, gt=0)
+    validation_count: int | None = Field(None, gt=0)
 
 
 class Losses(_Frozen):
@@ -92,7 +103,10 @@ class Recipe(_Frozen):
         tasks: what each head of the network answers.
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
             Heads of other tasks start at random all the same.
-        sizes: (first epoch, share of the canonical crop's side) pairs: small pictures first; the last is the network's.
+        detector: what finds the faces to crop.
+        framing: one of `align.FRAMINGS`, which part of a photo the network sees.
+        input_size: width and height of the network's pictures in pixels; the framing's if not said.
+        sizes: (first epoch, share of `input_size`) pairs: small pictures first; the last is the network's.
         epochs, steps: an epoch is `steps` updates of the weights.
         accumulate: batches whose gradients make one update.
         learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
@@ -117,6 +131,9 @@ class Recipe(_Frozen):
     network: dict[str, Any] = {}
     tasks: CheckedTasks = ALL_TASKS
     init: str | None = None
+    detector: str = "mtcnn"
+    framing: Literal["face", "frame"] = "face"
+    input_size: tuple[Side, Side] | None = None
     epochs: int = Field(gt=0)
     steps: int = Field(gt=0)
     sizes: tuple[tuple[int, float], ...] = ((0, 1.0),)

@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
-from training.data import hold_out, open_source
+import numpy as np
+from numpy.typing import NDArray
+
+from facekit.align import FRAMINGS
+from training.data import Source, hold_out, open_source, subset
+from training.data.balance import balanced_rows, strata
 from training.data.prepare import Prepared, prepare
-from training.recipe import Recipe
+from training.recipe import DataSet, Recipe
 
 
 def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
@@ -14,17 +19,46 @@ def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     nothing of a test split is read.
 
     Raises:
-        DataError: a data set is missing or cannot be read.
+        DataError: a data set is missing or cannot be read, or lacks the labels that it is to be balanced by.
     """
     train, validation = [], []
     for part in recipe.data:
         path = Path(recipe.data_root) / part.path
-        cache = Path(recipe.cache) / Path(part.path).name
         fitted = open_source(path, "train")
         if part.hold_out:
             fitted, held = hold_out(fitted, part.hold_out)
         else:
             held = open_source(path, "validation")
-        train.append(prepare(fitted, cache / "train"))
-        validation.append(prepare(held, cache / "validation"))
+        fitted, held = _limited(fitted, held, part.limit)
+        train.append(_prepare(recipe, part, fitted, "train"))
+        shown = _prepare(recipe, part, held, "validation")
+        if part.balance or part.validation_count:
+            rows = balanced_rows(shown.labels, part.balance, part.validation_count)
+            shown = shown.subset(np.isin(np.arange(len(shown)), rows))
+        validation.append(shown)
     return train, validation
+
+
+def training_strata(part: DataSet, prepared: Prepared) -> list[NDArray[np.int64]]:
+    """The rows of a set to draw from in turn: of each combination of labels where it is balanced, else all together."""
+    rows = balanced_rows(prepared.labels, part.balance, part.count) if part.count else np.arange(len(prepared))
+    labels = {key: values[rows] for key, values in prepared.labels.items()}
+    return [rows[inside] for inside in strata(labels, part.balance).values()]
+
+
+def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, Source]:
+    """At most `limit` pictures of both together, chosen at random but always the same."""
+    total = len(fitted) + len(held)
+    if limit is None or limit >= total:
+        return fitted, held
+    chosen = np.sort(np.random.default_rng(0).permutation(total)[:limit])
+    return subset(fitted, chosen[chosen < len(fitted)]), subset(held, chosen[chosen >= len(fitted)] - len(fitted))
+
+
+def _prepare(recipe: Recipe, part: DataSet, source: Source, split: str) -> Prepared:
+    """The crops, from a folder whose name says how they were made."""
+    detector = "" if recipe.detector == "mtcnn" else f"-{recipe.detector}"
+    framing = "" if recipe.framing == "face" else f"-{recipe.framing}"
+    limit = "" if part.limit is None else f"-{part.limit}"
+    folder = Path(recipe.cache) / f"{Path(part.path).name}{detector}{framing}{limit}" / split
+    return prepare(source, folder, detector=recipe.detector, framing=FRAMINGS[recipe.framing])

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facekit.align import FACE
 from facekit.answers import Answers
 from facekit.checkpoints import Calibration, CheckpointConfig
 from facekit.detect import Detections, load_detector
@@ -57,7 +58,10 @@ def read_colour(crops: NDArray[np.uint8]) -> Answers:
 def stand_in(predict: Callable[..., Answers] = read_colour) -> Any:
     config = CheckpointConfig()
     return SimpleNamespace(
-        detector=FindsBrightOnes(), checkpoint=SimpleNamespace(name="colour", config=config), predict=predict
+        detector=FindsBrightOnes(),
+        framing=FACE,
+        checkpoint=SimpleNamespace(name="colour", config=config),
+        predict=predict,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from facekit.align import Points, crop_face, frame_landmarks
+from facekit.align import FACE, FRAMINGS, Framing, Points, crop_face, frame_landmarks
 from facekit.detect import Detector, load_detector
 from facekit.errors import DataError, ImageError
 from facekit.images import read_image
@@ -25,12 +25,15 @@ _PADDING, _SMALLEST_SIDE, _FACE_SHARE, _CERTAIN = 0.2, 128, 0.35, 0.9
 
 
 Cropped = tuple[NDArray[np.uint8], bool] | str
-"""A picture's canonical crop (H, W, 3) uint8 and whether its face was found, or why the picture cannot be read."""
+"""A picture's crop (H, W, 3) uint8 and whether its face was found, or why the picture cannot be read."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """N crops (N, 160, 144, 3) uint8, mapped from disk, and their labels; `found` (N,) bool: where landmarks were."""
+    """N crops (N, H, W, 3) uint8 with their margin, mapped from disk, and their labels.
+
+    `found` (N,) is True where landmarks were found.
+    """
 
     name: str
     crops: NDArray[np.uint8]
@@ -73,7 +76,9 @@ def locate_face(image: NDArray[np.uint8], detector: Detector) -> tuple[Points, b
     return largest[1], largest[0] > 0
 
 
-def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: int = 2) -> Prepared:
+def prepare(
+    source: Source, folder: Path, *, detector: str = "mtcnn", framing: Framing = FACE, workers: int = 2
+) -> Prepared:
     """Crop every picture of `source` into `folder`; what is already there and complete is reused.
 
     Damaged pictures are left out and named in `folder/damaged.txt`. Nothing half-written is taken for complete:
@@ -85,12 +90,13 @@ def prepare(source: Source, folder: Path, *, detector: str = "mtcnn", workers: i
     if (folder / "labels.npz").exists():
         return load_prepared(folder, source.name)
     folder.mkdir(parents=True, exist_ok=True)
+    width, height = (side + 2 * MARGIN for side in framing.size)
     crops = np.lib.format.open_memmap(
-        folder / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(source), 128 + 2 * MARGIN, 112 + 2 * MARGIN, 3)
+        folder / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(source), height, width, 3)
     )
     found = np.zeros(len(source), bool)
     damaged: dict[int, str] = {}
-    jobs = crop_pictures(source, load_detector(detector), workers=workers, margin=MARGIN)
+    jobs = crop_pictures(source, load_detector(detector), framing, workers=workers, margin=MARGIN)
     for i, result in enumerate(track(jobs, f"cropping {source.name}", len(source))):
         if isinstance(result, str):
             damaged[i] = result
@@ -122,8 +128,10 @@ def load_prepared(folder: Path, name: str) -> Prepared:
     return whole if kept.all() else whole.subset(kept)
 
 
-def crop_pictures(source: Source, detector: Detector, *, workers: int, margin: int = 0) -> Iterator[Cropped]:
-    """The canonical crop of every picture, in order.
+def crop_pictures(
+    source: Source, detector: Detector, framing: Framing = FACE, *, workers: int, margin: int = 0
+) -> Iterator[Cropped]:
+    """The crop of every picture, in order.
 
     Args:
         workers: processes, each with a detector of the same name; 0 does it here with `detector` itself.
@@ -131,31 +139,33 @@ def crop_pictures(source: Source, detector: Detector, *, workers: int, margin: i
     """
     pictures = (source.read(i) or b"" for i in range(len(source)))
     if not workers:
-        yield from (_crop(data, detector, margin) for data in pictures)
+        yield from (_crop(data, detector, framing, margin) for data in pictures)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector.name, margin)) as pool:
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), _start_worker, (detector.name, framing.name, margin)
+    ) as pool:
         yield from pool.map(_crop_in_worker, pictures, chunksize=16)
 
 
-def _crop(data: bytes, detector: Detector, margin: int) -> Cropped:
+def _crop(data: bytes, detector: Detector, framing: Framing, margin: int) -> Cropped:
     try:
         image = read_image(data)
     except ImageError as error:
         return str(error)
     landmarks, found = locate_face(image, detector)
-    return crop_face(image, landmarks, margin=margin), found
+    return crop_face(image, landmarks, margin=margin, framing=framing), found
 
 
-_worker: tuple[Detector, int]  # the detector and margin of a worker process
+_worker: tuple[Detector, Framing, int]  # what a worker process crops with
 
 
-def _start_worker(detector: str, margin: int) -> None:
+def _start_worker(detector: str, framing: str, margin: int) -> None:
     import torch
 
     global _worker
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    _worker = load_detector(detector), margin
+    _worker = load_detector(detector), FRAMINGS[framing], margin
 
 
 def _crop_in_worker(data: bytes) -> Cropped:
