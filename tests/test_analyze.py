@@ -53,8 +53,10 @@ def test_the_astronaut(analyzer: FaceAnalyzer, astronaut: np.ndarray) -> None:
     json.dumps(report.to_dict())
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
-@pytest.mark.xfail(strict=True, reason="the shipped checkpoint perceives this woman as a man")
+_AS_A_MAN = pytest.mark.xfail(strict=True, reason="the shipped checkpoint perceives this woman as a man")
+
+
+@pytest.mark.parametrize("detector", ["haar", pytest.param("mtcnn", marks=_AS_A_MAN)])
 def test_the_astronaut_is_perceived_as_a_woman(astronaut: np.ndarray, detector: str) -> None:
     report = FaceAnalyzer.from_pretrained(detector=detector)(astronaut)
     best = max(report.faces, key=lambda face: face.box[2] - face.box[0])
