@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 import facekit.analyze
 import training.data.prepare
 import training.loop
+from facekit.align import FACE
 from facekit.answers import Answers
 from facekit.checkpoints import CheckpointConfig
 from facekit.detect import Detections
@@ -85,7 +86,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(options, name=name)
         config = CheckpointConfig(tasks={"age": AgeTask()})
         checkpoint = SimpleNamespace(name="colour", config=config)
-        return SimpleNamespace(detector=FindsNothing(), checkpoint=checkpoint, predict=read_colour)
+        return SimpleNamespace(detector=FindsNothing(), framing=FACE, checkpoint=checkpoint, predict=read_colour)
 
     monkeypatch.setattr(facekit.analyze.FaceAnalyzer, "from_pretrained", from_pretrained)
     return asked
