@@ -117,7 +117,8 @@ class Loop:
         """
         if resume:
             load_state(self.accelerator, self.folder)
-            keep_records(self.folder, self.epoch)
+            if self.accelerator.is_main_process:
+                keep_records(self.folder, self.epoch)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, disable=not self.accelerator.is_main_process) as progress:
             task = progress.add_task(
@@ -275,7 +276,7 @@ def _workers(recipe: Recipe, accelerator: Accelerator) -> int:
     if recipe.workers is not None:
         return recipe.workers
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if accelerator.device.type == "cpu" else min(16, cores // accelerator.num_processes - 1)
+    return 0 if accelerator.device.type == "cpu" else max(0, min(16, cores // accelerator.num_processes - 1))
 
 
 @contextmanager
@@ -291,7 +292,7 @@ def _out_of_memory(recipe: Recipe) -> Iterator[None]:
         raise TrainingError(
             f"Out of memory with {recipe.batch_size} pictures a batch: halve every `batch` under data "
             f"({', '.join(f'{path} {batch}' for path, batch in half.items())}) and set "
-            f"accumulate={2 * recipe.accumulate}, which trains the same."
+            f"accumulate={2 * recipe.accumulate}."
         ) from None
 
 

@@ -77,7 +77,7 @@ def attribute_loss(logits: Tensor, truth: Tensor, importance: Tensor) -> Tensor:
     each = binary_cross_entropy_with_logits(logits, truth.nan_to_num(), reduction="none") * known
     column = each.sum(0) / known.sum(0).clamp(min=1)  # (K,)
     weight = known.any(0) * importance
-    return (column * weight).sum() / weight.sum().clamp(min=1)
+    return (column * weight).sum() / weight.sum().clamp(min=1e-9)
 
 
 def combination_shares(attributes: Tensor, task: CombinationsTask) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facekit.checkpoints import read_checkpoint
-from facekit.errors import TrainingError
+from facekit.errors import RecipeError, TrainingError
 from facekit.labels import ATTRIBUTES
 from training.data.prepare import Prepared
 from training.loop import Loop
@@ -101,6 +101,31 @@ def test_batches_may_make_an_update_together(tmp_path: Path) -> None:
         assert loop.step == 4
         ends.append(loop.model.heads["age"].weight.detach())
     assert torch.allclose(*ends, atol=1e-5)
+
+
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    ends = []
+    for workers in (0, 2):
+        loop = make_loop(tiny(tmp_path, workers=workers), tmp_path / f"run {workers}")
+        loop.run()
+        ends.append(loop.ema.module.state_dict())
+    for key, value in ends[0].items():
+        assert torch.equal(value, ends[1][key]), key
+
+
+def test_a_start_from_a_checkpoint_keeps_what_fits(tmp_path: Path) -> None:
+    best = make_loop(tiny(tmp_path), tmp_path / "first").run()
+    start = read_checkpoint(best).model.state_dict()
+    tasks = {"attributes": {"kind": "attributes"}, "age": {"kind": "age", "form": "years"}}
+    model = make_loop(tiny(tmp_path, init=str(best), tasks=tasks), tmp_path / "second").model
+    same = {key: value for key, value in model.state_dict().items() if not key.startswith("heads.age")}
+    for key, value in same.items():
+        assert torch.equal(value, start[key]), key
+    assert model.heads["age"].out_features == 1
+    other = {"widths": [4, 4, 8, 16], "depths": [1, 1, 1, 1]}
+    for fields in ({"network": other}, {"architecture": "imdb-wiki-cnn", "network": {}}):
+        with pytest.raises(RecipeError, match="another network"):
+            make_loop(tiny(tmp_path, init=str(best), **fields), tmp_path / "third")
 
 
 def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
