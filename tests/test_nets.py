@@ -122,6 +122,7 @@ def test_settings_that_a_network_does_not_take_are_told() -> None:
         ("celeba-cnn", {}, (178, 218)),
         ("face-net", {"widths": [4, 4, 8, 8]}, (84, 96)),
         ("imdb-wiki-cnn", {}, (32, 32)),
+        ("joined-net", {"members": [{"widths": [4, 4, 8, 8]}, {"widths": [6, 8, 8, 12]}]}, (84, 96)),
         ("realtime-cnn", {}, (224, 224)),
         ("residual-net", {}, (64, 64)),
         ("vgg-face", {"width": 0.125, "hidden": 16}, (64, 64)),

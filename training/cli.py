@@ -1,4 +1,4 @@
-"""python -m training recipes | fit | evaluate | prepare | report."""
+"""python -m training recipes | fit | join | calibrate | evaluate | prepare | report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from facekit.errors import DataError, FacekitError
+from facekit.errors import CheckpointError, DataError, FacekitError
 from training.data.layout import DataWarning
 
 
@@ -42,6 +42,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+FieldsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Recipe fields to replace.")
+]
 DataOption = Annotated[
     Path, typer.Option("--data", help="A parquet file, a folder or glob of them, or an original data set.")
 ]
@@ -68,9 +71,7 @@ def recipes() -> None:
 @app.command()
 def fit(
     recipe: Annotated[str, typer.Argument(help="A name that `recipes` lists, or a YAML file.")],
-    fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Recipe fields to replace.")
-    ] = None,
+    fields: FieldsArgument = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of this recipe's last run.")
     ] = False,
@@ -82,6 +83,38 @@ def fit(
     from training.loop import fit as run  # after the recipe: a typo should not wait for torch
 
     typer.echo(run(wanted, resume=resume))
+
+
+@app.command()
+def join(
+    checkpoints: Annotated[list[str], typer.Argument(help="Two or more: shipped names, folders or Hub repositories.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the joined checkpoint.")],
+    description: Annotated[str, typer.Option("--description", help="What it is, in a line.")] = "",
+) -> None:
+    """Make one checkpoint of several that answers with the mean of their logits; calibrate it next."""
+    from training.join import join as run
+
+    if len(checkpoints) < 2:
+        raise CheckpointError("Nothing to join: name two checkpoints or more.")
+    run(checkpoints, out, description=description)
+    typer.echo(out)
+
+
+@app.command()
+def calibrate(
+    checkpoint: Annotated[Path, typer.Argument(help="Its folder, whose config is written.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe whose validation sets to use.")],
+    fields: FieldsArgument = None,
+) -> None:
+    """Fit a checkpoint's probabilities and unsure bands on the validation sets of a recipe."""
+    from training.recipe import load_recipe
+
+    wanted = load_recipe(recipe, fields or [])
+    from training.calibrate import calibrate_checkpoint
+    from training.sets import load_sets
+
+    calibrate_checkpoint(checkpoint, load_sets(wanted)[1], half=True)
+    typer.echo(checkpoint)
 
 
 @app.command()

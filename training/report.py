@@ -210,8 +210,18 @@ def _calibration(records: Sequence[Record]) -> str:
 
 
 def _making(config: CheckpointConfig) -> str:
-    """Recipe, data, seed, commit and versions, as config.json holds them."""
-    training: Mapping[str, Any] = config.training
+    """Recipe, data, seed, commit and versions, as config.json holds them; of every member of a joined network."""
+    members = config.training.get("members", [config.training])
+    told = [text for text in map(_run, members) if text]
+    if not told:
+        return ""
+    text = "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n"
+    if len(told) > 1:
+        text += f"It is the mean of {len(told)} networks, trained as follows and joined by `python -m training join`.\n"
+    return "## How it was made\n\n" + "\n".join([text, *told])
+
+
+def _run(training: Mapping[str, Any]) -> str:
     recipe: Mapping[str, Any] = training.get("recipe", {})
     data = [_data_set(part) for part in recipe.get("data", [])]
     facts = {
@@ -228,14 +238,9 @@ def _making(config: CheckpointConfig) -> str:
     rows = [[name, str(value)] for name, value in facts.items() if value not in (None, "")]
     if not rows:
         return ""
-    text = (
-        "## How it was made\n\n"
-        "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n\n"
-    )
     listing = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True, width=100)
     return (
-        text
-        + table(("", ""), rows, words=2)
+        table(("", ""), rows, words=2)
         + f"\n<details><summary>The whole recipe</summary>\n\n```yaml\n{listing}```\n\n</details>\n"
     )
 

@@ -5,17 +5,21 @@ from typing import Any
 
 from facekit.nets.backbones import ResidualNet, VggFace
 from facekit.nets.celeba_cnn import CelebaCNN
-from facekit.nets.face_net import FaceNet
+from facekit.nets.face_net import FaceNet, JoinedNet
 from facekit.nets.heads import HeadedNet
 from facekit.nets.imdb_wiki_cnn import ImdbWikiCNN
 from facekit.nets.realtime_cnn import RealtimeCNN
 
-__all__ = ["ARCHITECTURES", "CelebaCNN", "FaceNet", "ImdbWikiCNN", "RealtimeCNN", "ResidualNet", "VggFace", "build"]
+__all__ = [
+    *("ARCHITECTURES", "CelebaCNN", "FaceNet", "ImdbWikiCNN", "JoinedNet", "RealtimeCNN", "ResidualNet", "VggFace"),
+    "build",
+]
 
 ARCHITECTURES: dict[str, Callable[..., HeadedNet]] = {
     "celeba-cnn": CelebaCNN,
     "face-net": FaceNet,
     "imdb-wiki-cnn": ImdbWikiCNN,
+    "joined-net": JoinedNet,
     "realtime-cnn": RealtimeCNN,
     "residual-net": ResidualNet,
     "vgg-face": VggFace,

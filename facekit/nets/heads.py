@@ -17,6 +17,7 @@ class HeadedNet(nn.Module, ABC):
 
     def __init__(self, heads: Mapping[str, int], width: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.width = width
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({task: nn.Linear(width, size) for task, size in heads.items()})
 

@@ -1,0 +1,72 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.errors import CheckpointError
+from facekit.nets import build
+from facekit.tasks import AgeTask, AttributesTask, ExpressionTask
+from training.join import join
+
+TASKS = {"attributes": AttributesTask(), "age": AgeTask(), "expression": ExpressionTask()}
+
+
+def member(folder: Path, heads: tuple[str, ...], widths: list[int], **fields: Any) -> str:
+    torch.manual_seed(sum(widths))
+    tasks = {head: TASKS[head] for head in heads}
+    model = build("face-net", {head: task.size for head, task in tasks.items()}, {"widths": widths}).train()
+    for _ in range(3):
+        model(torch.randn(4, 3, 96, 84))  # norms that are not the identity
+    config = CheckpointConfig(
+        network={"widths": widths}, tasks=tasks, input_size=(84, 96), training={"epoch": widths[0]}
+    )
+    write_checkpoint(folder, model, config.model_copy(update=fields))
+    return str(folder)
+
+
+def test_the_joined_network_answers_with_the_mean(tmp_path: Path) -> None:
+    small = member(tmp_path / "a", ("attributes", "age", "expression"), [4, 4, 8, 8])
+    wide = member(tmp_path / "b", ("attributes", "age"), [6, 8, 8, 12])
+    join([small, wide], tmp_path / "c", description="both")
+    both = read_checkpoint(tmp_path / "c")
+    assert both.config.description == "both" and both.config.input_size == (84, 96)
+    assert [run["epoch"] for run in both.config.training["members"]] == [4, 6]
+    x = torch.randn(3, 3, 96, 84)
+    with torch.inference_mode():
+        one, other, got = (read_checkpoint(tmp_path / name).model(x) for name in "abc")
+    for head, logits in got.items():
+        wanted = (one[head] + other[head]) / 2 if head in other else one[head]
+        torch.testing.assert_close(logits, wanted, atol=0.01, rtol=0.01)  # stored as float16
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"input_size": (64, 72)}, "a has input_size (84, 96), b (64, 72): they cannot share a crop."),
+        ({"framing": "frame"}, "a has framing face, b frame: they cannot share a crop."),
+        ({"tasks": {"attributes": AttributesTask(names=("Male",))}}, "Head attributes answers something else in a "),
+    ],
+)
+def test_checkpoints_that_do_not_fit_are_told(fields: dict[str, Any], message: str, tmp_path: Path) -> None:
+    first = member(tmp_path / "a", ("attributes",), [4, 4, 8, 8])
+    if tasks := fields.get("tasks"):
+        model = build("face-net", {"attributes": tasks["attributes"].size}, {"widths": [4, 4, 8, 8]})
+        config = CheckpointConfig(network={"widths": [4, 4, 8, 8]}, tasks=tasks, input_size=(84, 96))
+        write_checkpoint(tmp_path / "b", model, config)
+        second = str(tmp_path / "b")
+    else:
+        second = member(tmp_path / "b", ("attributes",), [4, 4, 8, 8], **fields)
+    with pytest.raises(CheckpointError) as caught:
+        join([first, second], tmp_path / "c", description="")
+    assert message in str(caught.value)
+    assert not (tmp_path / "c").exists()
+
+
+def test_only_one_architecture_joins(tmp_path: Path) -> None:
+    model = build("celeba-cnn", {"attributes": 40}, {})
+    config = CheckpointConfig(architecture="celeba-cnn", tasks={"attributes": AttributesTask()}, framing="frame")
+    write_checkpoint(tmp_path / "a", model, config)
+    with pytest.raises(CheckpointError, match="a is a celeba-cnn: only checkpoints of face-net join"):
+        join([str(tmp_path / "a")] * 2, tmp_path / "c", description="")

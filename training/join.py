@@ -1,0 +1,78 @@
+"""Several checkpoints as one: an ensemble in one network, for one file and one pass over the picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from facekit.checkpoints import Checkpoint, CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.errors import CheckpointError
+from facekit.hub import find_checkpoint
+from facekit.nets import JoinedNet
+from facekit.tasks import Tasks
+
+
+def join(names: Sequence[str], folder: Path, *, description: str) -> None:
+    """Write a checkpoint that answers with the mean of the logits of those among `names` that have the answer.
+
+    It is not calibrated; see `training.calibrate`.
+
+    Args:
+        names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net`, which see the same crops.
+
+    Raises:
+        CheckpointError: they are of another architecture, see other crops, or have the same head for other tasks.
+    """
+    parts = [read_checkpoint(find_checkpoint(name)) for name in names]
+    tasks = _tasks(parts)
+    model = JoinedNet({head: task.size for head, task in tasks.items()}, [dict(part.config.network) for part in parts])
+    weights = {}
+    for i, part in enumerate(parts):
+        for key, value in part.model.state_dict().items():
+            kind, number, rest = key.split(".", 2)  # stem.1.weight, stages.3.0.conv1.weight, heads.age.bias
+            if kind == "stem":
+                weights[f"stem.{i}.{number}.{rest}"] = value
+            elif kind == "stages":
+                weights[f"stages.{number}.{i}.{rest}"] = value
+    for name, task in tasks.items():
+        heads = [part.model.heads[name].state_dict() if name in part.config.tasks else None for part in parts]
+        known = [head for head in heads if head is not None]
+        blocks = [
+            torch.zeros(task.size, part.model.width) if head is None else head["weight"]
+            for head, part in zip(heads, parts, strict=True)
+        ]
+        weights[f"heads.{name}.weight"] = torch.cat(blocks, 1) / len(known)
+        weights[f"heads.{name}.bias"] = torch.stack([head["bias"] for head in known]).mean(0)
+    model.load_state_dict(weights)
+    config = CheckpointConfig(
+        description=description,
+        architecture="joined-net",
+        network={"members": [part.config.network for part in parts]},
+        tasks=tasks,
+        framing=parts[0].config.framing,
+        input_size=parts[0].config.input_size,
+        training={"members": [part.config.training for part in parts]},
+    )
+    write_checkpoint(folder, model, config, half=True)
+
+
+def _tasks(parts: Sequence[Checkpoint]) -> Tasks:
+    """The tasks of all parts together.
+
+    Raises:
+        CheckpointError: the parts do not fit each other.
+    """
+    first, tasks = parts[0], dict(parts[0].config.tasks)
+    for part in parts:
+        if part.config.architecture != "face-net":
+            raise CheckpointError(f"{part.name} is a {part.config.architecture}: only checkpoints of face-net join.")
+        for field in ("framing", "input_size"):
+            mine, other = getattr(first.config, field), getattr(part.config, field)
+            if mine != other:
+                raise CheckpointError(
+                    f"{first.name} has {field} {mine}, {part.name} {other}: they cannot share a crop."
+                )
+        for head, task in part.config.tasks.items():
+            if tasks.setdefault(head, task) != task:
+                raise CheckpointError(f"Head {head} answers something else in {first.name} than in {part.name}.")
+    return tasks
