@@ -24,6 +24,7 @@ class Strength:
     Attributes:
         rotate: standard deviation in degrees.
         zoom, shift: standard deviation of the log scale, and of the shift as a share of the crop's width.
+        mirror: share of the pictures that are mirrored.
         light: spread of gamma, contrast, saturation and (a third of it) brightness.
         grey, low_resolution, jpeg, noise, occlude, frame: shares of the pictures.
     """
@@ -31,6 +32,7 @@ class Strength:
     rotate: float = 4.0
     zoom: float = 0.06
     shift: float = 0.03
+    mirror: float = 0.5
     light: float = 0.2
     grey: float = 0.15
     low_resolution: float = 0.2
@@ -84,7 +86,7 @@ def _move(crop: Pixels, size: tuple[int, int], strength: Strength, random: Gener
     angle, zoom = np.deg2rad(_normal(strength.rotate, random)), np.exp(_normal(strength.zoom, random))
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turn *= (np.array(size) / inner)[:, None]
-    if random.random() < 0.5:
+    if random.random() < strength.mirror:
         turn[:, 0] *= -1
     shift = np.array([_normal(strength.shift * size[0], random) for _ in range(2)])
     middle_from = np.array([crop.shape[1] - 1, crop.shape[0] - 1]) / 2

@@ -72,6 +72,7 @@ def recipes() -> None:
 def fit(
     recipe: Annotated[str, typer.Argument(help="A name that `recipes` lists, or a YAML file.")],
     fields: FieldsArgument = None,
+    small: Annotated[bool, typer.Option("--small", help="Its reduced form, minutes on two cores.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of this recipe's last run.")
     ] = False,
@@ -79,7 +80,7 @@ def fit(
     """Train a recipe and print the folder of the checkpoint."""
     from training.recipe import load_recipe
 
-    wanted = load_recipe(recipe, fields or [])
+    wanted = load_recipe(recipe, fields or [], small=small)
     from training.loop import fit as run  # after the recipe: a typo should not wait for torch
 
     typer.echo(run(wanted, resume=resume))

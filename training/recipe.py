@@ -161,22 +161,33 @@ def list_recipes() -> dict[str, str]:
     return {path.stem: yaml.safe_load(path.read_text())["description"] for path in sorted(RECIPES.glob("*.yaml"))}
 
 
-def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(name: str, overrides: list[str] | None = None, *, small: bool = False) -> Recipe:
     """A recipe by name or path, with fields replaced by `field=value` or `part.field=value` (values are YAML).
+
+    A recipe's file may begin with `base`, the name of another one whose fields it has unless it says otherwise, and
+    may have a part `small`: fields for a run of minutes on two cores.
+
+    Args:
+        small: take the fields under `small`.
 
     Raises:
         UnknownName: no such recipe.
-        RecipeError: a field is unknown or its value does not fit; the message names it.
+        RecipeError: a field is unknown or its value does not fit, or there is no small form; the message names it.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else RECIPES / f"{name}.yaml"
-    if not path.is_file():
-        raise UnknownName.among("recipe", name, list(list_recipes()))
-    try:
-        fields: dict[str, Any] = {"name": path.stem, **yaml.safe_load(path.read_text())}
-    except (yaml.YAMLError, TypeError) as error:
-        raise RecipeError(f"{path.name} is not a YAML mapping: {error}.") from None
+    fields = {"name": path.stem, **_read(path)}
+    reduced = fields.pop("small", None)
+    if small:
+        if reduced is None:
+            raise RecipeError(f"Recipe {path.stem} has no part `small`: run it as it is.")
+        fields["name"] += "-small"
+        for key, value in reduced.items():
+            _replace(fields, key, value)
     for override in overrides or []:
-        _replace(fields, override)
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise RecipeError(f"{override!r} is not field=value.")
+        _replace(fields, key, yaml.safe_load(text))
     try:
         return Recipe.model_validate(fields)
     except ValidationError as error:
@@ -184,13 +195,22 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError(f"Recipe {path.stem}: field {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
 
 
-def _replace(fields: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise RecipeError(f"{override!r} is not field=value.")
+def _read(path: Path) -> dict[str, Any]:
+    """The fields of a recipe's file on top of those of its bases."""
+    if not path.is_file():
+        raise UnknownName.among("recipe", str(path) if path.parent != RECIPES else path.stem, list(list_recipes()))
+    try:
+        fields = dict(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise RecipeError(f"{path.name} is not a YAML mapping: {error}.") from None
+    base = fields.pop("base", None)
+    return (_read(RECIPES / f"{base}.yaml") if base else {}) | fields
+
+
+def _replace(fields: dict[str, Any], key: str, value: object) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         fields = fields.setdefault(parent, {})
         if not isinstance(fields, dict):
             raise RecipeError(f"Field {key} does not exist: {parent} has no parts.")
-    fields[last] = yaml.safe_load(value)
+    fields[last] = value

@@ -150,6 +150,8 @@ def test_fit_hands_the_recipe_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 0
     assert "runs/001-faces/best" in result.stdout
     assert asked == [5, 1, True]
+    assert run("fit", "faces", "--small").exit_code == 0
+    assert asked[4] == 2  # epochs of the small form
 
 
 def test_report_writes_results_from_records(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:

@@ -45,3 +45,26 @@ def test_a_recipe_may_be_a_file_of_your_own(tmp_path: Path) -> None:
 def test_pictures_grow_at_the_given_epochs() -> None:
     recipe = load_recipe("faces", ["sizes=[[0, 0.5], [3, 1.0]]"])
     assert [view_size(recipe, epoch) for epoch in (0, 2, 3, 9)] == [(56, 64), (56, 64), (112, 128), (112, 128)]
+
+
+def test_a_recipe_says_only_what_differs_from_its_base() -> None:
+    base, other = load_recipe("celeba-cnn-gender"), load_recipe("celeba-cnn-smiling")
+    assert base.optimizer == other.optimizer and base.tasks != other.tasks
+    assert other.description.startswith("S2: is this a smile?")
+
+
+def test_the_small_form_replaces_fields_and_has_its_own_name() -> None:
+    whole, small = load_recipe("celeba-cnn-gender"), load_recipe("celeba-cnn-gender", small=True)
+    assert (small.name, small.epochs, whole.epochs) == ("celeba-cnn-gender-small", 3, 15)
+    assert load_recipe("celeba-cnn-gender", ["epochs=2"], small=True).epochs == 2
+
+
+def test_every_recipe_has_a_small_form() -> None:
+    assert all(load_recipe(name, small=True).name == f"{name}-small" for name in list_recipes())
+
+
+def test_a_recipe_without_a_small_form_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("data: [{path: celeba, batch: 2}]\ndescription: mine\nsteps: 1\nepochs: 1\n")
+    with pytest.raises(RecipeError, match="no part `small`"):
+        load_recipe(str(path), small=True)
