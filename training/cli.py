@@ -1,4 +1,4 @@
-"""python -m training recipes | fit | join | calibrate | evaluate | prepare | report."""
+"""python -m training recipes | fit | experiment | join | calibrate | evaluate | prepare | report."""
 
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ app = typer.Typer(
 FieldsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Recipe fields to replace.")
 ]
+SmallOption = Annotated[bool, typer.Option("--small", help="Its reduced form, minutes on two cores.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on from the last checkpoint of this recipe's last run.")
+]
 DataOption = Annotated[
     Path, typer.Option("--data", help="A parquet file, a folder or glob of them, or an original data set.")
 ]
@@ -72,10 +76,8 @@ def recipes() -> None:
 def fit(
     recipe: Annotated[str, typer.Argument(help="A name that `recipes` lists, or a YAML file.")],
     fields: FieldsArgument = None,
-    small: Annotated[bool, typer.Option("--small", help="Its reduced form, minutes on two cores.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint of this recipe's last run.")
-    ] = False,
+    small: SmallOption = False,
+    resume: ResumeOption = False,
 ) -> None:
     """Train a recipe and print the folder of the checkpoint."""
     from training.recipe import load_recipe
@@ -84,6 +86,30 @@ def fit(
     from training.loop import fit as run  # after the recipe: a typo should not wait for torch
 
     typer.echo(run(wanted, resume=resume))
+
+
+@app.command()
+def experiment(
+    recipe: Annotated[str, typer.Argument(help="A name that `recipes` lists, or a YAML file.")],
+    fields: FieldsArgument = None,
+    small: SmallOption = False,
+    resume: ResumeOption = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="JSON lines to add to; training/results/experiments.jsonl if none.")
+    ] = None,
+    workers: WorkersOption = 2,
+) -> None:
+    """Train a recipe, measure it on the test pictures, and keep both as a JSON line for `report`."""
+    from training.recipe import load_recipe
+
+    wanted = load_recipe(recipe, fields or [], small=small)
+    from training.experiment import EXPERIMENTS, append
+    from training.experiment import experiment as run
+
+    lines = run(wanted, resume=resume, workers=workers)
+    append(lines, out or EXPERIMENTS)
+    for line in lines:
+        _show(line)
 
 
 @app.command()
@@ -180,6 +206,9 @@ def report(
         list[Path] | None, typer.Argument(help="Records or folders of them; training/results if none.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; training/RESULTS.md if none.")] = None,
+    experiments: Annotated[
+        Path | None, typer.Option("--experiments", help="Lines of `experiment`; its own file if none.")
+    ] = None,
     card: Annotated[
         Path | None, typer.Option("--card", help="A checkpoint folder whose README.md to write as well.")
     ] = None,
@@ -188,8 +217,11 @@ def report(
     ] = None,
 ) -> None:
     """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
+    from training.experiment import EXPERIMENTS
+    from training.experiment import read as read_lines
     from training.records import read_record
     from training.results import RECORDS, RESULTS, results_table
+    from training.systems import systems_section
 
     read = [read_record(path) for path in _record_files(records or [RECORDS])]
     called = {name, card.name, str(card)} if card is not None else set()
@@ -198,8 +230,9 @@ def report(
         raise DataError(
             f"No record is of {name or card.name}: evaluate it first, or say what it was called with --name."
         )
-    results_table(read, out or RESULTS)
-    typer.echo(f"{len(read)} records in {out or RESULTS}.")
+    lines = read_lines(experiments or EXPERIMENTS)
+    results_table(read, out or RESULTS, more=systems_section(lines))
+    typer.echo(f"{len(read)} records and {len(lines)} experiments in {out or RESULTS}.")
     if card is not None:
         from training.report import write_card
 

@@ -95,8 +95,11 @@ def with_interval(record: Record, key: str, form: Callable[[float], str]) -> str
     return f"{form(value)} ({low} to {high})"
 
 
-def results_table(records: Iterable[Record], path: Path = RESULTS) -> str:
+def results_table(records: Iterable[Record], path: Path = RESULTS, *, more: str = "") -> str:
     """Write the table of every record into `path`, between its marks; the same records give the same bytes.
+
+    Args:
+        more: a section to put after them.
 
     Whatever stands outside the marks stays.
 
@@ -107,7 +110,7 @@ def results_table(records: Iterable[Record], path: Path = RESULTS) -> str:
         records,
         key=lambda record: (set_name(record), str(record["split"]), str(record["checkpoint"]), str(record["data"])),
     )
-    block = f"{START}\n\n" + "\n".join(_section(record) for record in ordered) + f"\n{END}"
+    block = f"{START}\n\n" + "\n".join([*map(_section, ordered), *([more] if more else [])]) + f"\n{END}"
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD + START + END + "\n"
     before, mark, rest = text.partition(START)
     after = rest.partition(END)[2] if mark else "\n"

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from training.experiment import append, experiment, read
+from training.recipe import load_recipe
+from training.records import Record
+from training.systems import systems_section
+
+
+def line(recipe: str = "imdbwiki-gender", seed: int = 0, accuracy: float = 0.9) -> Record:
+    return {
+        "recipe": recipe,
+        "seed": seed,
+        "data": "utkface",
+        "split": "test",
+        "parameters": 123456,
+        "epochs": 11,
+        "minutes": 3.21,
+        "pictures_per_second": 1500.4,
+        "waiting": 0.4,
+        "gender": {"accuracy": accuracy, "accuracy_interval": [accuracy - 0.02, accuracy + 0.01]},
+    }
+
+
+def test_a_line_takes_the_place_of_an_earlier_one_of_the_same_run(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "experiments.jsonl"
+    append([line(accuracy=0.8), line("celeba-cnn-gender")], path)
+    append([line(accuracy=0.9), line(seed=1)], path)
+    kept = read(path)
+    assert [(one["recipe"], one["seed"]) for one in kept] == [
+        ("celeba-cnn-gender", 0),
+        ("imdbwiki-gender", 0),
+        ("imdbwiki-gender", 1),
+    ]
+    assert kept[1]["gender"]["accuracy"] == 0.9
+
+
+def test_no_file_is_no_experiments(tmp_path: Path) -> None:
+    assert read(tmp_path / "none.jsonl") == []
+    assert systems_section([]) == ""
+
+
+def test_one_run_has_an_interval_and_several_have_a_spread() -> None:
+    alone = systems_section([line()])
+    assert (
+        "| S3 | gender | `imdbwiki-gender` | UTKFace | 88.0 % | IMDB-WIKI, validation | 90.0 % (88.0 to 91.0) |"
+        in alone
+    )
+    several = systems_section([line(accuracy=0.9), line(seed=1, accuracy=0.92)])
+    assert "91.0 % ± 1.4 %" in several
+    assert "| `imdbwiki-gender` | UTKFace | 0, 1 | 123,456 | 11 | 3.2 | 1500 | 40.0 % |" in several
+
+
+def test_the_small_form_has_a_row_of_its_own() -> None:
+    text = systems_section([line("imdbwiki-gender-small", accuracy=0.8), line()])
+    assert text.index("| `imdbwiki-gender` | UTKFace | 88.0 %") < text.index(
+        "`imdbwiki-gender-small` | UTKFace | 88.0 %"
+    )
+
+
+def test_an_experiment_trains_and_measures(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import training.experiment as module
+    from training.data import Source, open_source, subset
+
+    def few(path: Path, split: str | None = None) -> Source:
+        return subset(open_source(path, split), list(range(40)))
+
+    monkeypatch.setattr(module, "open_source", few)
+    recipe = load_recipe("imdbwiki-gender", small=True)
+    part = recipe.data[0].model_copy(update={"limit": 100, "batch": 4})
+    where = {"data_root": str(shared_data), "cache": str(tmp_path / "crops"), "runs": str(tmp_path / "runs")}
+    (got,) = experiment(
+        recipe.model_copy(update={"data": (part,), "epochs": 2, "steps": 2, "workers": 0} | where),
+        workers=0,
+        resamples=20,
+    )
+    assert (got["recipe"], got["epochs"], got["pictures"], got["parameters"]) == (
+        "imdbwiki-gender-small",
+        2,
+        40,
+        482_050,
+    )
+    assert 0 < got["gender"]["accuracy"] < 1
+    assert got["pictures_per_second"] > 0 and 0 <= got["waiting"] <= 1

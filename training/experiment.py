@@ -1,0 +1,86 @@
+"""One experiment: a recipe fitted, its checkpoint measured on the test pictures, and both kept as a JSON line."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from facekit.analyze import FaceAnalyzer
+from training.data import open_source, splits_of
+from training.evaluate import evaluate
+from training.loop import fit
+from training.recipe import Recipe
+from training.records import Record, write_text
+from training.results import RECORDS
+from training.state import LOG
+
+EXPERIMENTS: Final = RECORDS / "experiments.jsonl"
+"""Where lines are meant to be kept for `report`."""
+
+_LEFT_OUT: Final = ("groups", "confusion", "damaged", "versions", "seed")
+
+
+def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, workers: int = 2) -> list[Record]:
+    """Fit `recipe` and evaluate the best checkpoint on the test split of every set that it was fitted on.
+
+    Args:
+        resume: go on in the newest run folder of this recipe.
+        resamples: of the bootstrap.
+        workers: processes that detect and crop the test pictures.
+
+    Returns:
+        One line a data set: the figures of `evaluate`, and "recipe", "seed", "parameters", "epochs" run, "kept_epoch",
+        "minutes" of training without validation, "pictures_per_second", and "waiting", the share of the time that the
+        network waited for pictures.
+
+    Raises:
+        FacekitError: as `fit` and `evaluate`.
+    """
+    folder = fit(recipe, resume=resume)
+    analyzer = FaceAnalyzer.from_pretrained(folder, detector=recipe.detector)
+    how = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "parameters": sum(parameter.numel() for parameter in analyzer.model.parameters()),
+        "kept_epoch": analyzer.checkpoint.config.training["epoch"],
+        **_effort(folder.parent / LOG),
+    }
+    lines = []
+    for part in recipe.data:
+        path = Path(recipe.data_root) / part.path
+        if "test" in splits_of(path):
+            record = evaluate(
+                analyzer, open_source(path, "test"), data=part.path, split="test", resamples=resamples, workers=workers
+            )
+            lines.append(how | {key: value for key, value in record.items() if key not in _LEFT_OUT})
+    return lines
+
+
+def append(lines: list[Record], path: Path) -> None:
+    """Add lines to a file of them, in place of earlier ones of the same recipe, seed and data."""
+    new = {_identity(line): line for line in lines}
+    kept = [line for line in read(path) if _identity(line) not in new]
+    write_text(path, "".join(json.dumps(line) + "\n" for line in [*kept, *lines]))
+
+
+def read(path: Path) -> list[Record]:
+    """The lines of a file; none where there is no such file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _identity(line: Record) -> tuple[Any, ...]:
+    return line["recipe"], line["seed"], line["data"]
+
+
+def _effort(log: Path) -> dict[str, float]:
+    """What a run took, from its log."""
+    epochs = [json.loads(line) for line in log.read_text().splitlines()]
+    seconds = [epoch["seconds"] for epoch in epochs]
+    total = sum(seconds)
+    pictures = sum(epoch["pictures_per_second"] * epoch["seconds"] for epoch in epochs)
+    waited = sum(epoch["waiting"] * epoch["seconds"] for epoch in epochs)
+    return {
+        "epochs": len(epochs),
+        "minutes": round(total / 60, 2),
+        "pictures_per_second": round(pictures / total, 1),
+        "waiting": round(waited / total, 4),
+    }

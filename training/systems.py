@@ -1,0 +1,134 @@
+"""The five reference systems: what they published, beside what their rebuilds give here."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import mean, stdev
+from typing import Final, NamedTuple
+
+from training.records import Record, look_up
+from training.results import HEADLINES, percent, set_name, table, with_interval, years
+
+
+class Published(NamedTuple):
+    """One figure that a reference system published.
+
+    Attributes:
+        system: S0 to S4.
+        recipe: what rebuilds it.
+        answer: what was measured, in words.
+        key: where a record holds the same quantity.
+        value: what was published; None where no number was.
+        data: on which pictures.
+        form: how to write it.
+    """
+
+    system: str
+    recipe: str
+    answer: str
+    key: str
+    value: float | None
+    data: str
+    form: Callable[[float], str] = percent
+
+
+PUBLISHED: Final = (
+    Published("S2", "celeba-cnn-gender", "gender", "gender.balanced_accuracy", 0.946, "CelebA, 1,000 balanced"),
+    Published(
+        "S2",
+        "celeba-cnn-eyeglasses",
+        "eyeglasses",
+        "attributes.balanced_accuracy.Eyeglasses",
+        0.98,
+        "CelebA, 1,000 balanced",
+    ),
+    Published(
+        "S2", "celeba-cnn-smiling", "smiling", "attributes.balanced_accuracy.Smiling", 0.883, "CelebA, 1,000 balanced"
+    ),
+    Published("S3", "imdbwiki-gender", "gender", "gender.accuracy", 0.88, "IMDB-WIKI, validation"),
+    Published("S3", "imdbwiki-age-regression", "age", "age.mae", 10.05, "IMDB-WIKI, validation", years),
+    Published("S3", "imdbwiki-age-8class", "age in 8 bands", "age.mae", None, "IMDB-WIKI", years),
+    Published("S3", "imdbwiki-age-binary", "over sixty", "age.mae", None, "IMDB-WIKI", years),
+    Published("S4", "realtime-gender", "gender", "gender.accuracy", None, "own pictures"),
+)
+"""In the order of the table. Sources: the five texts that `README.md` names."""
+
+
+def systems_section(lines: Iterable[Record]) -> str:
+    """Markdown: every published figure beside those of its rebuild, and what every experiment took.
+
+    Args:
+        lines: see `training.experiment`.
+    """
+    runs: dict[tuple[str, str], list[Record]] = {}
+    for line in lines:
+        runs.setdefault((line["recipe"], line["data"]), []).append(line)
+    if not runs:
+        return ""
+    rows = [row for published in PUBLISHED for row in _rows(published, runs)]
+    effort = [
+        [
+            f"`{recipe}`",
+            set_name(some[0]),
+            _seeds(some),
+            *(_average(some, key, form) for key, form in _EFFORT.items()),
+            "; ".join(f"{HEADLINES[key][0]} {_figure(some, key, HEADLINES[key][1])}" for key in _headlines(some[0])),
+        ]
+        for (recipe, _), some in sorted(runs.items())
+    ]
+    head = ("recipe", "test set", "seeds", "parameters", "epochs", "minutes", "pictures/s", "waiting", "figures")
+    return (
+        "## Reference systems\n\nWhat each published on its own data, and what its recipe gives on the test split "
+        "here. Intervals are 95 % bootstrap intervals over the pictures of one run; several seeds have their mean and "
+        "standard deviation.\n\n"
+        + table(("", "answer", "recipe", "on", "published", "published on", "here"), rows, words=4)
+        + "\n### Every experiment\n\n"
+        "Two CPU cores. `waiting` is the share of the training time in which the network waited for pictures.\n\n"
+        + table(head, effort, words=3)
+        + "\n    python -m training experiment RECIPE [--small]\n"
+    )
+
+
+_EFFORT: Final[Mapping[str, Callable[[float], str]]] = {
+    "parameters": lambda value: f"{value:,.0f}",
+    "epochs": lambda value: f"{value:.0f}",
+    "minutes": lambda value: f"{value:.1f}",
+    "pictures_per_second": lambda value: f"{value:.0f}",
+    "waiting": percent,
+}
+
+
+def _rows(published: Published, runs: Mapping[tuple[str, str], Sequence[Record]]) -> list[list[str]]:
+    """A row for every scale and data set that the rebuild was measured at; none before that."""
+    return [
+        [
+            published.system,
+            published.answer,
+            f"`{recipe}`",
+            set_name(some[0]),
+            "–" if published.value is None else published.form(published.value),
+            published.data,
+            _figure(some, published.key, published.form),
+        ]
+        for (recipe, _), some in sorted(runs.items())
+        if recipe.removesuffix("-small") == published.recipe and look_up(some[0], published.key) is not None
+    ]
+
+
+def _headlines(line: Record) -> list[str]:
+    known = [key for key in HEADLINES if look_up(line, key) is not None]
+    return [key for key in known if not key.startswith("calibration")][:4]
+
+
+def _seeds(some: Sequence[Record]) -> str:
+    return ", ".join(str(seed) for seed in sorted(line["seed"] for line in some))
+
+
+def _average(some: Sequence[Record], key: str, form: Callable[[float], str]) -> str:
+    return form(mean(line[key] for line in some))
+
+
+def _figure(some: Sequence[Record], key: str, form: Callable[[float], str]) -> str:
+    """One run's figure with its interval, or mean and standard deviation over seeds."""
+    if len(some) == 1:
+        return with_interval(some[0], key, form)
+    values = [look_up(line, key) for line in some]
+    return f"{form(mean(values))} ± {form(stdev(values))}"
