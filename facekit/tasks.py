@@ -1,7 +1,7 @@
 """What the logits of a network's heads mean. Checkpoints and recipes name a task for every head."""
 
-from itertools import pairwise
-from typing import Annotated, Literal
+from itertools import pairwise, product
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -33,6 +33,10 @@ class AttributesTask(_Frozen):
         return len(self.names)
 
 
+def _all_combinations(fields: dict[str, Any]) -> tuple[tuple[Literal[0, 1], ...], ...]:
+    return tuple(product((0, 1), repeat=len(fields.get("names", ()))))  # type: ignore[arg-type]
+
+
 class CombinationsTask(_Frozen):
     """Combinations of attributes, one softmax over all of them; one attribute alone is a softmax over no and yes.
 
@@ -41,12 +45,12 @@ class CombinationsTask(_Frozen):
 
     Attributes:
         names: the attributes.
-        combinations: the combinations that are kept, each as the 0 or 1 of every attribute.
+        combinations: the combinations that are kept, each as the 0 or 1 of every attribute; all if not said.
     """
 
     kind: Literal["combinations"] = "combinations"
     names: tuple[Attribute, ...] = Field(min_length=1)
-    combinations: tuple[tuple[Literal[0, 1], ...], ...] = Field(min_length=2)
+    combinations: tuple[tuple[Literal[0, 1], ...], ...] = Field(default_factory=_all_combinations, min_length=2)
 
     @model_validator(mode="after")
     def _check(self) -> "CombinationsTask":
@@ -104,13 +108,31 @@ class ExpressionTask(_Frozen):
         return len(EXPRESSIONS)
 
 
-Task = Annotated[AttributesTask | CombinationsTask | AgeTask | ExpressionTask, Field(discriminator="kind")]
+class IdentityTask(_Frozen):
+    """Which person of the training pictures it is, a softmax; it serves to learn an embedding, and is no answer.
+
+    Attributes:
+        people: how many there are; training counts them.
+    """
+
+    kind: Literal["identity"] = "identity"
+    people: int = Field(2, gt=1)
+
+    @property
+    def size(self) -> int:
+        """Number of logits."""
+        return self.people
+
+
+Task = Annotated[
+    AttributesTask | CombinationsTask | AgeTask | ExpressionTask | IdentityTask, Field(discriminator="kind")
+]
 Tasks = dict[str, Task]
 """Task by the name of its head."""
 
 
 def answered_by(tasks: Tasks) -> list[str]:
-    """Everything that the heads answer: names of attributes, "age", "expression"."""
+    """Everything that the heads answer: names of attributes, "age", "expression", "identity"."""
     named = [
         task.names if isinstance(task, AttributesTask | CombinationsTask) else (task.kind,) for task in tasks.values()
     ]

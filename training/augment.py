@@ -4,7 +4,7 @@ Misalignment, mirroring, light, grey, low resolution, JPEG, noise, occlusion, an
 uint8 pixels with OpenCV, because that takes half a millisecond a picture on one core.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -40,6 +40,11 @@ class Strength:
     noise: float = 0.08
     occlude: float = 0.12
     frame: float = 0.12
+
+    @classmethod
+    def none(cls) -> "Strength":
+        """Every picture as it is."""
+        return cls(**{field.name: 0.0 for field in fields(cls)})
 
 
 def augment(crop: Pixels, size: tuple[int, int], strength: Strength, random: Generator) -> Pixels:
@@ -107,7 +112,7 @@ def _relight(x: Pixels, strength: Strength, random: Generator) -> Pixels:
     middle = (float(grey.mean()) / 255) ** gamma
     table = (np.arange(256) / 255) ** gamma
     table = middle + contrast * (table - middle) + _normal(strength.light / 3, random)
-    return cv2.LUT(x, (table.clip(0, 1) * 255).astype(np.uint8))  # type: ignore[return-value]
+    return cv2.LUT(x, (table.clip(0, 1) * 255).round().astype(np.uint8))  # type: ignore[return-value]
 
 
 def _lose_resolution(x: Pixels, random: Generator) -> Pixels:

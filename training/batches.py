@@ -29,6 +29,10 @@ class CropDataset(Dataset[Batch]):
         self.sets, self.strength, self.seed, self.size = sets, strength, seed, size
         self.starts = np.cumsum([0, *(len(part) for part in sets)])
         self.targets = [training_targets(part) for part in sets]
+        numbers = people(sets)
+        for targets in self.targets:  # a person's number among those of the training pictures
+            known = targets["identity"] >= 0
+            targets["identity"][known] = np.searchsorted(numbers, targets["identity"][known])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -36,13 +40,28 @@ class CropDataset(Dataset[Batch]):
     def __getitems__(self, draws: list[Draw]) -> Batch:
         place = np.searchsorted(self.starts, [i for i, _ in draws], side="right") - 1
         found = [(int(p), int(i - self.starts[p])) for p, (i, _) in zip(place, draws, strict=True)]
+        rows = [{key: values[row] for key, values in self.targets[p].items()} for p, row in found]
+        targets = {key: torch.from_numpy(np.stack([row[key] for row in rows])) for key in rows[0]}
+        return self.views(found, draws), targets
+
+    def views(self, found: list[tuple[int, int]], draws: list[Draw]) -> Tensor:
+        """(B, 3, h, w) uint8 views of the pictures at `found`, (set, row) pairs."""
         views = [
             augment(self.sets[p].crops[row], self.size, self.strength, np.random.default_rng([self.seed, *draw]))
             for (p, row), draw in zip(found, draws, strict=True)
         ]
-        rows = [{key: values[row] for key, values in self.targets[p].items()} for p, row in found]
-        targets = {key: torch.from_numpy(np.stack([row[key] for row in rows])) for key in rows[0]}
-        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2), targets
+        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+
+    def to_input(self, views: Tensor, device: torch.device) -> Tensor:
+        """What the network reads, on its device."""
+        return normalize(views, device)
+
+
+def people(sets: list[Prepared]) -> NDArray[np.int64]:
+    """The identities that occur, in ascending order."""
+    named = [part.labels["identity"] for part in sets if "identity" in part.labels]
+    found = np.unique(np.concatenate([np.empty(0, np.int64), *named]))
+    return found[found >= 0]
 
 
 def training_targets(part: Prepared) -> dict[str, NDArray]:
@@ -56,6 +75,7 @@ def training_targets(part: Prepared) -> dict[str, NDArray]:
         "age": labels.get("age", np.full(count, np.nan, np.float32)),
         "expression": labels.get("expression", np.full((count, len(EXPRESSIONS)), np.nan, np.float32)),
         "expression_label": labels.get("expression_label", np.full(count, -1, np.int64)),
+        "identity": labels.get("identity", np.full(count, -1, np.int64)).copy(),
     }
 
 

@@ -24,13 +24,14 @@ from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
 from facekit.nets import build
 from facekit.nets.heads import HeadedNet
-from training.batches import CropDataset, MixedBatches, as_is, normalize
+from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import Prepared
+from training.frozen import Dense, MapDataset, is_frozen
 from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import Recipe
 from training.runs import provenance, run_folder
-from training.sets import load_sets, training_strata
+from training.sets import fitted_to, load_sets, training_strata
 from training.state import keep_records, load_state, save_state
 from training.validation import score, validate
 
@@ -43,13 +44,15 @@ class Loop:
     """One training run, in one process or as one of several that `accelerate launch` started.
 
     Attributes for callbacks:
-        recipe, folder, model, ema, accelerator: what trains, and where it is written.
+        recipe, folder, network, model, ema, accelerator: what trains, and where it is written. `model` is the network,
+            or its dense part where the rest is frozen, wrapped for several processes.
         epoch, step: finished epochs, and steps over all of them.
         losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
     """
 
     def __init__(self, recipe: Recipe, train: list[Prepared], validation: list[Prepared], folder: Path) -> None:
+        recipe = fitted_to(recipe, train)
         self.recipe, self.validation, self.folder = recipe, validation, folder
         self.accelerator = Accelerator(
             mixed_precision=_precision(recipe.precision),
@@ -62,11 +65,18 @@ class Loop:
                 "pictures evenly; change a `batch`."
             )
         set_seed(recipe.seed)
-        model = _network(recipe).to(memory_format=torch.channels_last)
-        self.pictures = CropDataset(train, recipe.augment, recipe.seed, view_size(recipe, 0))
-        attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
-        self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(self.accelerator.device)
+        device = self.accelerator.device
+        self.network = model = _network(recipe).to(device).to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, recipe)
+        pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
+        trained: torch.nn.Module = model
+        if is_frozen(model, recipe):
+            self.pictures: CropDataset = MapDataset(*pictures, model, device)
+            trained = Dense(model)
+        else:
+            self.pictures = CropDataset(*pictures)
+        attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
+        self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(device)
         if recipe.losses.uncertainty:
             optimizer.add_param_group({"params": list(self.criterion.parameters()), "weight_decay": 0.0, FACTOR: 1.0})
         starts = self.pictures.starts
@@ -79,12 +89,10 @@ class Loop:
             batch_sampler=self.batches,  # type: ignore[arg-type]
             collate_fn=as_is,
             num_workers=_workers(recipe, self.accelerator),
-            pin_memory=self.accelerator.device.type == "cuda",
+            pin_memory=device.type == "cuda",
         )
-        self.model, self.optimizer, self.loader = self.accelerator.prepare(model, optimizer, loader)
-        self.ema = AveragedModel(
-            self.accelerator.unwrap_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True
-        )
+        self.model, self.optimizer, self.loader = self.accelerator.prepare(trained, optimizer, loader)
+        self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
         self.epoch = self.step = self.best_epoch = 0
         self.best = -math.inf
         self.record: dict[str, Any] = {}
@@ -141,7 +149,7 @@ class Loop:
             self._waited += perf_counter() - fetching
             set_learning_rate(self.optimizer, learning_rate(recipe, self.step))
             with self.accelerator.accumulate(self.model), _out_of_memory(recipe):
-                x = normalize(views, self.accelerator.device)  # (B, 3, h, w)
+                x = self.pictures.to_input(views, self.accelerator.device)  # (B, 3, h, w), or maps
                 with self.accelerator.autocast():
                     logits = self.model(x)
                 losses = self.criterion(logits, targets)
@@ -156,7 +164,7 @@ class Loop:
             for task, value in losses.items():
                 sums[task] += value.detach()
             if self.accelerator.sync_gradients:
-                self.ema.update_parameters(self.accelerator.unwrap_model(self.model))
+                self.ema.update_parameters(self.network)
                 self.step += 1
                 if i % (_LOOK * recipe.accumulate) == 0 or i == len(self.batches):
                     self._look({task: float(value) / i for task, value in sums.items()})

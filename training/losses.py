@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, one_hot
 
 from facekit.labels import ATTRIBUTES, MAX_AGE
-from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, Tasks
+from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Tasks
 from training.recipe import Losses
 
 Targets = dict[str, Tensor]
-"""attributes (B, 40) 0 or 1, age (B,) years, expression (B, 7) shares, expression_label (B,); NaN where unknown."""
+"""attributes (B, 40) 0 or 1, age (B,) years, expression (B, 7) shares, expression_label and identity (B,); NaN or -1
+where unknown."""
 
 
 class Criterion(nn.Module):
@@ -56,6 +57,10 @@ class Criterion(nn.Module):
                 return soft_cross_entropy(logits, shares, self.class_weights.get(head))
             case AgeTask() as task:
                 return age_loss(logits, targets["age"], task, self.weights)
+            case IdentityTask():
+                person = targets["identity"]
+                known = person >= 0
+                return nn.functional.cross_entropy(logits[known], person[known]) if known.any() else logits.sum() * 0
             case ExpressionTask():
                 shares = mix_labels(targets["expression"], targets["expression_label"], self.weights.single_label)
                 return soft_cross_entropy(logits, shares)

@@ -30,6 +30,7 @@ class DataSet(_Frozen):
             `null` for all of them.
         balance: labels whose every combination makes the same share of the batches: attributes, "gender", "age" (by
             tens of years) or "expression". Validation takes equally many of each.
+        photos_per_person: leave out the training pictures of people with fewer; `null` for none.
         count, validation_count: pictures to use of those; with `balance` no more of any combination than there are
             of the rarest. `null` for all of them, the rarer ones more often.
     """
@@ -39,6 +40,7 @@ class DataSet(_Frozen):
     hold_out: float = Field(0.0, ge=0, lt=1)
     limit: int | None = Field(None, gt=0)
     balance: tuple[str, ...] = ()
+    photos_per_person: int | None = Field(None, gt=0)
     count: int | None = Field(None, gt=0)
     validation_count: int | None = Field(None, gt=0)
 
@@ -47,9 +49,10 @@ class Losses(_Frozen):
     """Weights of the heads' losses, and details of each.
 
     Attributes:
-        attributes, combinations, age, expression: the weight of a head by its kind: of binary cross-entropy (mean over
-            the attributes); of cross-entropy; of cross-entropy with a normal distribution about the true age (Gao et
-            al., 2018), or with the band, or the absolute error in years; of cross-entropy with the annotators' shares.
+        attributes, combinations, identity, age, expression: the weight of a head by its kind: of binary cross-entropy
+            (mean over the attributes); of cross-entropy; of cross-entropy; of cross-entropy with a normal distribution
+            about the true age (Gao et al., 2018), or with the band, or the absolute error in years; of cross-entropy
+            with the annotators' shares.
         heads: weights of single heads, in place of those by kind.
         names: weights of single attributes in the mean; the others have 1.
         balance: whether the combinations of a head weigh inversely to how often they occur.
@@ -61,6 +64,7 @@ class Losses(_Frozen):
 
     attributes: float = Field(6.0, ge=0)
     combinations: float = Field(1.0, ge=0)
+    identity: float = Field(1.0, ge=0)
     age: float = Field(0.5, ge=0)
     expression: float = Field(1.0, ge=0)
     heads: dict[str, Annotated[float, Field(ge=0)]] = {}
@@ -101,6 +105,7 @@ class Recipe(_Frozen):
         runs: folder that numbered run folders are made in.
         architecture, network: one of `nets.ARCHITECTURES`, and the arguments of its class without the heads.
         tasks: what each head of the network answers.
+        negligible: combinations of attributes that make less than this share of the training pictures get no output.
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
             Heads of other tasks start at random all the same.
         detector: what finds the faces to crop.
@@ -130,6 +135,7 @@ class Recipe(_Frozen):
     architecture: str = "face-net"
     network: dict[str, Any] = {}
     tasks: CheckedTasks = ALL_TASKS
+    negligible: float = Field(0.0, ge=0, lt=0.5)
     init: str | None = None
     detector: str = "mtcnn"
     framing: Literal["face", "frame"] = "face"

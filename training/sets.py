@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from facekit.align import FRAMINGS
+from facekit.errors import DataError, RecipeError
+from facekit.tasks import CombinationsTask, IdentityTask, Task
+from training.batches import people, training_targets
 from training.data import Source, hold_out, open_source, subset
 from training.data.balance import balanced_rows, strata
 from training.data.prepare import Prepared, prepare
+from training.losses import combination_shares
 from training.recipe import DataSet, Recipe
 
 
@@ -30,7 +36,7 @@ def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
         else:
             held = open_source(path, "validation")
         fitted, held = _limited(fitted, held, part.limit)
-        train.append(_prepare(recipe, part, fitted, "train"))
+        train.append(_known_well(_prepare(recipe, part, fitted, "train"), part.photos_per_person))
         shown = _prepare(recipe, part, held, "validation")
         if part.balance or part.validation_count:
             rows = balanced_rows(shown.labels, part.balance, part.validation_count)
@@ -44,6 +50,48 @@ def training_strata(part: DataSet, prepared: Prepared) -> list[NDArray[np.int64]
     rows = balanced_rows(prepared.labels, part.balance, part.count) if part.count else np.arange(len(prepared))
     labels = {key: values[rows] for key, values in prepared.labels.items()}
     return [rows[inside] for inside in strata(labels, part.balance).values()]
+
+
+def fitted_to(recipe: Recipe, train: list[Prepared]) -> Recipe:
+    """The recipe with the tasks that its training pictures give: as many people, and no negligible combinations.
+
+    Raises:
+        RecipeError: a task has fewer than two combinations or people left.
+    """
+    attributes = np.concatenate([training_targets(part)["attributes"] for part in train])
+    tasks: dict[str, Task] = {}
+    for head, task in recipe.tasks.items():
+        try:
+            if isinstance(task, IdentityTask):
+                task = IdentityTask(people=len(people(train)))
+            elif isinstance(task, CombinationsTask) and recipe.negligible:
+                shares = combination_shares(torch.from_numpy(attributes), task).nanmean(0)
+                kept = [one for one, share in zip(task.combinations, shares, strict=True) if share >= recipe.negligible]
+                task = CombinationsTask(names=task.names, combinations=tuple(kept))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise RecipeError(
+                f"Field tasks.{head}: the training pictures leave too little to tell ({reason})."
+            ) from None
+        tasks[head] = task
+    return recipe.model_copy(update={"tasks": tasks})
+
+
+def _known_well(prepared: Prepared, photos: int | None) -> Prepared:
+    """Without the pictures of people of whom there are fewer than `photos`.
+
+    Raises:
+        DataError: the set names no people, or nobody is left.
+    """
+    if photos is None:
+        return prepared
+    if "identity" not in prepared.labels:
+        raise DataError(f"{prepared.name} does not say who is who: leave out photos_per_person.")
+    _, person, count = np.unique(prepared.labels["identity"], return_inverse=True, return_counts=True)
+    kept = (count[person] >= photos) & (prepared.labels["identity"] >= 0)
+    if not kept.any():
+        raise DataError(f"{prepared.name} has {photos} photos of nobody: lower photos_per_person.")
+    return prepared.subset(kept)
 
 
 def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, Source]:

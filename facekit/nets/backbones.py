@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, resnet18, resnext50_32x4d
 from torchvision.models.vgg import cfgs, make_layers
 
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import HeadedNet, PlainNet
 
 
-class VggFace(HeadedNet):
+class VggFace(PlainNet):
     """VGG-16 (Simonyan and Zisserman, 2015) as in VGG-Face (Parkhi et al., 2015). (B, 3, 224, 224) as published.
 
     `features` holds 13 convolutions of 3x3 in five groups, each ended by 2x2 max-pooling; `dense` the layers fc6 and
@@ -27,9 +27,10 @@ class VggFace(HeadedNet):
     def __init__(self, heads: Mapping[str, int], width: float = 1.0, hidden: int = 4096, grid: int = 7) -> None:
         super().__init__(heads, hidden)
         groups = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in cfgs["D"]]
-        self.features, self.pool = make_layers(groups), nn.AdaptiveAvgPool2d(grid)
+        self.features = make_layers(groups)
         channels = [layer for layer in groups if isinstance(layer, int)][-1]
         self.dense = nn.Sequential(
+            nn.AdaptiveAvgPool2d(grid),
             nn.Flatten(),
             *(nn.Linear(channels * grid**2, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5)),
             *(nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(0.5)),
@@ -48,10 +49,6 @@ class VggFace(HeadedNet):
     def explained(self) -> nn.Module:
         """The fourth group: 14x14 maps of a 224 px crop."""
         return self.layers()["group 4"]
-
-    def embed(self, crops: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in [-1, 1] to (B, hidden) embeddings, fc7 of VGG-Face."""
-        return self.dense(self.pool(self.features(crops)))
 
 
 _RESIDUAL: Final[dict[str, Callable[[], ResNet]]] = {"resnet18": resnet18, "resnext50": resnext50_32x4d}

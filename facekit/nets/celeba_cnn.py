@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import PlainNet
 
 
-class CelebaCNN(HeadedNet):
+class CelebaCNN(PlainNet):
     """Four 2x2 convolutions, each with ReLU and 2x2 max-pooling, then three sigmoid layers of 64.
 
     Reads CelebA's whole frame: crops are (B, 3, 218, 178).
@@ -42,7 +42,3 @@ class CelebaCNN(HeadedNet):
     def explained(self) -> nn.Module:
         """The last convolution's ReLU."""
         return self.features[-2]
-
-    def embed(self, crops: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in [-1, 1] to (B, 64) embeddings in (0, 1)."""
-        return self.dense(self.features(crops))

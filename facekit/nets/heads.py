@@ -36,5 +36,25 @@ class HeadedNet(nn.Module, ABC):
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
-        embedding = self.dropout(self.embed(crops))
+        return self.answer(self.embed(crops))
+
+    def answer(self, embedding: Tensor) -> dict[str, Tensor]:
+        """(B, width) embeddings to logits (B, size) by task."""
+        embedding = self.dropout(embedding)
         return {task: head(embedding) for task, head in self.heads.items()}
+
+
+class PlainNet(HeadedNet):
+    """A network of convolutions, then dense layers: the form in which its convolutions can be frozen and cached.
+
+    Attributes:
+        features: (B, 3, H, W) crops to (B, C, h, w) maps.
+        dense: maps to (B, width) embeddings.
+    """
+
+    features: nn.Sequential
+    dense: nn.Sequential
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
+        return self.dense(self.features(crops))

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import PlainNet
 
 
-class ImdbWikiCNN(HeadedNet):
+class ImdbWikiCNN(PlainNet):
     """Four 2x2 convolutions of 16 to 128 with ReLU, batch norm and max-pooling, then dense layers. (B, 3, 32, 32).
 
     Args:
@@ -38,10 +38,6 @@ class ImdbWikiCNN(HeadedNet):
     def explained(self) -> nn.Module:
         """The third block before its pooling: 8x8 maps."""
         return self.features[13]
-
-    def embed(self, crops: Tensor) -> Tensor:
-        """(B, 3, 32, 32) float32 in [-1, 1] to (B, 16 or 32) embeddings."""
-        return self.dense(self.features(crops))
 
 
 def _classes() -> list[nn.Module]:

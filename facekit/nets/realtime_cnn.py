@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import PlainNet
 
 
-class RealtimeCNN(HeadedNet):
+class RealtimeCNN(PlainNet):
     """Four 5x5 convolutions of 16, 16, 32 and 64, each with ReLU and overlapping max-pooling. (B, 3, 224, 224).
 
     Args:
@@ -30,7 +30,3 @@ class RealtimeCNN(HeadedNet):
     def explained(self) -> nn.Module:
         """The last activations before pooling, from which its authors explain it by Grad-CAM."""
         return self.features[-2]
-
-    def embed(self, crops: Tensor) -> Tensor:
-        """(B, 3, 224, 224) float32 in [-1, 1] to (B, 2048) embeddings."""
-        return self.dense(self.features(crops))

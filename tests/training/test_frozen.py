@@ -1,0 +1,63 @@
+"""Training the dense layers on cached maps is training them below frozen convolutions."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tests.training.test_loop import generated, tiny
+from training.augment import centre
+from training.batches import normalize
+from training.frozen import Dense, MapDataset
+from training.loop import Loop
+from training.recipe import Recipe
+
+STILL = {"rotate": 0, "zoom": 0, "shift": 0, "light": 0, "grey": 0, "low_resolution": 0, "jpeg": 0, "noise": 0}
+STILL |= {"occlude": 0, "frame": 0}
+
+
+def frozen(folder: Path, **fields: object) -> Recipe:
+    network = {"architecture": "vgg-face", "network": {"width": 0.0625, "hidden": 16, "grid": 1}}
+    rates = {"optimizer": {"rates": {"features.*": 0}}, "augment": STILL, "workers": 0}
+    return tiny(folder, **(network | rates | fields))
+
+
+def make(recipe: Recipe, folder: Path) -> Loop:
+    folder.mkdir()
+    return Loop(recipe, [generated(24, 0)], [generated(8, 1)], folder)
+
+
+def test_the_maps_are_those_of_the_views(tmp_path: Path) -> None:
+    loop = make(frozen(tmp_path, sizes=[[0, 1.0]]), tmp_path / "run")
+    assert isinstance(loop.pictures, MapDataset)
+    pictures = generated(24, 0).crops
+    draws = [(i, lap) for i in range(6) for lap in range(2)]
+    got = loop.pictures.__getitems__(draws)[0]
+    sides = [np.random.default_rng([0, *draw]).random() < 0.5 for draw in draws]
+    assert set(sides) == {True, False}  # both the picture and its mirror image are among them
+    views = [
+        centre(pictures[i], loop.pictures.size)[:, :: -1 if side else 1]
+        for (i, _), side in zip(draws, sides, strict=True)
+    ]
+    x = normalize(torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2), torch.device("cpu"))
+    loop.network.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(got.float(), loop.network.features(x), atol=2e-3, rtol=2e-3)  # kept as float16
+
+
+def test_only_the_dense_layers_learn_and_the_whole_network_is_kept(tmp_path: Path) -> None:
+    loop = make(frozen(tmp_path), tmp_path / "run")
+    before = {key: value.clone() for key, value in loop.network.state_dict().items()}
+    loop.run()
+    after = loop.network.state_dict()
+    assert isinstance(loop.accelerator.unwrap_model(loop.model), Dense)
+    for key, value in before.items():
+        assert torch.equal(value, after[key]) == key.startswith("features."), key
+    assert loop.ema.module.state_dict().keys() == before.keys()
+
+
+def test_views_that_vary_are_not_cached(tmp_path: Path) -> None:
+    loop = make(frozen(tmp_path, augment=STILL | {"light": 0.1}), tmp_path / "light")
+    assert not isinstance(loop.pictures, MapDataset)
+    loop = make(frozen(tmp_path, optimizer={}), tmp_path / "all")
+    assert not isinstance(loop.pictures, MapDataset)
