@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -29,8 +29,8 @@ from training.data.prepare import Prepared
 from training.frozen import Dense, MapDataset, is_frozen
 from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
-from training.recipe import Recipe
-from training.runs import provenance, run_folder
+from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
+from training.runs import finished_run, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata
 from training.state import keep_records, load_state, save_state
 from training.validation import score, validate
@@ -203,7 +203,8 @@ class Loop:
     def _measure(self, seconds: float) -> dict[str, Any]:
         """This epoch's line of the log."""
         size = view_size(self.recipe, self.epoch - 1)
-        figures = validate(self.ema.module, self.recipe.tasks, self.validation, size, self.accelerator.device)
+        averaged = cast(HeadedNet, self.ema.module)
+        figures = validate(averaged, self.recipe.tasks, self.validation, size, self.accelerator.device)
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -244,6 +245,7 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
     """
     from training.calibrate import calibrate_checkpoint
 
+    recipe = _with_start(recipe)
     state = PartialState()
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
@@ -259,6 +261,16 @@ def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
     share = [share for first, share in recipe.sizes if first <= epoch][-1]
     width, height = recipe.input_size or FRAMINGS[recipe.framing].size
     return round(width * share), round(height * share)
+
+
+def _with_start(recipe: Recipe) -> Recipe:
+    """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first."""
+    if recipe.init is None or not recipe.init.startswith(FROM_RECIPE):
+        return recipe
+    first = load_recipe(recipe.init.removeprefix(FROM_RECIPE), small=recipe.name.endswith(SMALL))
+    shared = ("data_root", "cache", "runs", "precision", "workers")
+    first = first.model_copy(update={field: getattr(recipe, field) for field in shared})
+    return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
 
 
 def _network(recipe: Recipe) -> HeadedNet:

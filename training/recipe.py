@@ -14,6 +14,12 @@ from training.augment import Strength
 
 RECIPES = Path(__file__).parent / "recipes"
 
+SMALL = "-small"
+"""What the name of a recipe's small form ends in."""
+
+FROM_RECIPE = "recipe:"
+"""What `init` begins with where it names a recipe whose checkpoint to start from."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,8 +112,9 @@ class Recipe(_Frozen):
         architecture, network: one of `nets.ARCHITECTURES`, and the arguments of its class without the heads.
         tasks: what each head of the network answers.
         negligible: combinations of attributes that make less than this share of the training pictures get no output.
-        init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights.
-            Heads of other tasks start at random all the same.
+        init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights, or
+            `recipe:NAME` for that of another recipe's last run, which is made first where there is none. Heads of
+            other tasks start at random all the same.
         detector: what finds the faces to crop.
         framing: one of `align.FRAMINGS`, which part of a photo the network sees.
         input_size: width and height of the network's pictures in pixels; the framing's if not said.
@@ -186,7 +193,7 @@ def load_recipe(name: str, overrides: list[str] | None = None, *, small: bool = 
     if small:
         if reduced is None:
             raise RecipeError(f"Recipe {path.stem} has no part `small`: run it as it is.")
-        fields["name"] += "-small"
+        fields["name"] += SMALL
         for key, value in reduced.items():
             _replace(fields, key, value)
     for override in overrides or []:

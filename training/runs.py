@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.recipe import Recipe
+from training.state import LOG
 
 
 def run_folder(recipe: Recipe, *, resume: bool = False) -> Path:
@@ -23,6 +24,15 @@ def run_folder(recipe: Recipe, *, resume: bool = False) -> Path:
     folder.mkdir()
     (folder / "recipe.json").write_text(json.dumps(recipe.model_dump(mode="json"), indent=1) + "\n")
     return folder
+
+
+def finished_run(recipe: Recipe) -> Path | None:
+    """The best checkpoint of the newest run of this recipe that has come to its end."""
+    for folder in sorted(Path(recipe.runs).glob(f"[0-9]*-{recipe.name}"), reverse=True):
+        log = folder / LOG
+        if log.exists() and len(log.read_text().splitlines()) >= recipe.epochs and (folder / "best").is_dir():
+            return folder / "best"
+    return None
 
 
 def provenance(recipe: Recipe) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Quick figures on the validation crops after every epoch: enough to choose the best weights by."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facekit.answers import Answers, decode
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
-from facekit.tasks import Tasks
+from facekit.nets.heads import HeadedNet
+from facekit.tasks import IdentityTask, Tasks
 from training.augment import centre
 from training.batches import normalize, training_targets
 from training.data.prepare import Prepared
@@ -15,12 +19,21 @@ _BATCH = 128
 _MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
 
 
-@torch.no_grad()
 def crop_logits(
     model: nn.Module, part: Prepared, size: tuple[int, int], device: torch.device, *, mirror: bool = False
 ) -> dict[str, Tensor]:
     """Logits (N, K) by head for every crop; with `mirror` averaged over the crop and its mirror image."""
-    model.eval()
+    return _outputs(model.eval(), part, size, device, mirror)
+
+
+@torch.no_grad()
+def _outputs(
+    model: Callable[[Tensor], dict[str, Tensor]],
+    part: Prepared,
+    size: tuple[int, int],
+    device: torch.device,
+    mirror: bool,
+) -> dict[str, Tensor]:
     outputs: list[dict[str, Tensor]] = []
     for i in range(0, len(part), _BATCH):
         views = np.stack([centre(crop, size) for crop in part.crops[i : i + _BATCH]])
@@ -34,7 +47,7 @@ def crop_logits(
 
 
 def validate(
-    model: nn.Module, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
+    model: HeadedNet, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
 ) -> dict[str, float]:
     """Accuracy or error by set and answer, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`.
 
@@ -43,9 +56,29 @@ def validate(
     figures: dict[str, float] = {}
     for part in sets:
         answers = decode(crop_logits(model, part, size, device, mirror=True), tasks)
-        for name, value in _figures(answers, training_targets(part)).items():
-            figures[f"{part.name} {name}"] = round(float(value), 5)
+        found = _figures(answers, training_targets(part))
+        if any(isinstance(task, IdentityTask) for task in tasks.values()):
+            embedding = _outputs(lambda x: {"": model.embed(x)}, part, size, device, mirror=True)[""]
+            found["identity"] = rank_one(embedding, training_targets(part)["identity"])
+        figures |= {f"{part.name} {name}": round(float(value), 5) for name, value in found.items()}
     return figures
+
+
+def rank_one(embedding: Tensor, identity: NDArray[np.int64]) -> float:
+    """Share of the pictures whose nearest other one, by cosine, shows the same person; of people seen twice or more.
+
+    Args:
+        embedding: (N, width).
+        identity: (N,), -1 where unknown.
+    """
+    direction = nn.functional.normalize(embedding[torch.from_numpy(identity >= 0)], dim=1)
+    who = identity[identity >= 0]
+    _, person, count = np.unique(who, return_inverse=True, return_counts=True)
+    again = count[person] > 1
+    if not again.any():
+        return 0.0
+    nearest = (direction @ direction.T).fill_diagonal_(-2).argmax(1).numpy()
+    return float((who[nearest] == who)[again].mean())
 
 
 def score(figures: dict[str, float]) -> float:

@@ -15,6 +15,7 @@ from training.data.prepare import Prepared
 from training.losses import Criterion
 from training.recipe import Recipe
 from training.sets import _known_well, fitted_to
+from training.validation import rank_one
 
 WHO = np.array([7, 7, 7, 3, 3, 9, -1, 7])
 
@@ -69,3 +70,10 @@ def test_rarely_seen_people_are_left_out() -> None:
     del (nameless := pictures()).labels["identity"]
     with pytest.raises(DataError, match="who is who"):
         _known_well(nameless, 2)
+
+
+def test_rank_one_counts_people_with_two_photos_or_more() -> None:
+    angles = torch.tensor([0.0, 0.1, 2.0, 2.2, 4.0, 4.05])
+    embedding = torch.stack([angles.cos(), angles.sin()], 1) * torch.rand(6, 1).add(1)
+    assert rank_one(embedding, np.array([5, 5, 8, 9, 8, -1])) == 0.5  # 5 finds 5; 8 is nearer to 5 than to 8
+    assert rank_one(embedding, np.array([1, 2, 3, 4, -1, -1])) == 0.0
