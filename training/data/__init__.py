@@ -5,8 +5,13 @@ from typing import Final
 
 from facekit.errors import DataError
 from training.data.celeba import CELEBA
+from training.data.faces import FACES
 from training.data.fer2013 import FER2013_CSV, FER2013_FOLDERS
+from training.data.folders import CLASS_FOLDERS
+from training.data.imdb_wiki import IMDB_WIKI
 from training.data.layout import DataWarning, Layout, choose_split
+from training.data.lfw import LFW, Pairs, read_pairs
+from training.data.lists import PICTURE_LISTS
 from training.data.shards import PARQUET
 from training.data.source import LabelArrays, Source, labels_from_columns
 from training.data.splits import hold_out, subset
@@ -16,16 +21,29 @@ __all__ = [
     "LAYOUTS",
     "DataWarning",
     "LabelArrays",
+    "Pairs",
     "Source",
     "hold_out",
     "labels_from_columns",
     "open_source",
+    "read_pairs",
     "splits_of",
     "subset",
 ]
 
-LAYOUTS: Final = (PARQUET, CELEBA, FER2013_CSV, FER2013_FOLDERS, UTKFACE)
-"""Every layout that is known, asked in this order."""
+LAYOUTS: Final = (
+    PARQUET,
+    CELEBA,
+    FER2013_CSV,
+    FER2013_FOLDERS,
+    UTKFACE,
+    FACES,
+    IMDB_WIKI,
+    LFW,
+    PICTURE_LISTS,
+    CLASS_FOLDERS,
+)
+"""Every layout that is known, asked in this order: those that look like others first."""
 
 
 def open_source(path: str | Path, split: str | None = None) -> Source:
