@@ -14,7 +14,7 @@ from training.data.lfw import LFW, Pairs, read_pairs
 from training.data.lists import PICTURE_LISTS
 from training.data.shards import PARQUET
 from training.data.source import LabelArrays, Source, labels_from_columns
-from training.data.splits import hold_out, subset
+from training.data.splits import hold_out, subset, without_copies
 from training.data.utkface import UTKFACE
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "read_pairs",
     "splits_of",
     "subset",
+    "without_copies",
 ]
 
 LAYOUTS: Final = (

@@ -1,13 +1,14 @@
 """Parts of a source: by index, or chosen by a hash that no shuffle can change, with every person on one side."""
 
-from hashlib import blake2b
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b, sha256
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import DataError
-from training.data.layout import WHOLE
+from training.data.layout import WHOLE, warn_left_out
 from training.data.source import Source
 
 DIVIDED: Final = ("train", "validation", "test", WHOLE)
@@ -57,6 +58,23 @@ def divide(source: Source, split: str) -> Source:
     few = max(1, round(len(keys) / 10))
     first, end = {"test": (0, few), "validation": (few, 2 * few), "train": (2 * few, len(keys))}[split]
     return subset(source, np.flatnonzero((rank[of] >= first) & (rank[of] < end)))
+
+
+def without_copies(source: Source, others: Sequence[Source]) -> Source:
+    """`source` less the pictures that are in one of `others` too, byte for byte; with a warning that names them."""
+    seen = {digest for other in others for digest in _digests(other)} - {sha256(b"").digest()}
+    copied = np.array([digest in seen for digest in _digests(source)], bool)
+    warn_left_out("copies of pictures to measure with", source.labels["file"][copied].tolist(), len(source))
+    return subset(source, np.flatnonzero(~copied)) if copied.any() else source
+
+
+def _digests(source: Source) -> Iterator[bytes]:
+    """The SHA-256 of every picture; of nothing, where it cannot be read."""
+    for i in range(len(source)):
+        try:
+            yield sha256(source.read(i) or b"").digest()
+        except OSError:
+            yield sha256(b"").digest()
 
 
 def _keys(source: Source) -> NDArray[np.str_]:
