@@ -46,7 +46,8 @@ FieldsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Recipe fields to replace.")
 ]
 DataOption = Annotated[
-    Path, typer.Option("--data", help="A parquet file, a folder or glob of them, or an original data set.")
+    Path,
+    typer.Option("--data", help="A parquet file, a folder or glob of them, an original data set, or hub:owner/name."),
 ]
 SplitOption = Annotated[
     str | None, typer.Option("--split", help="train, validation, test, or the data set's own name.")
@@ -163,7 +164,7 @@ def prepare(
     detector: DetectorOption = "mtcnn",
     workers: WorkersOption = 2,
 ) -> None:
-    """Crop every face of a data set once, for training."""
+    """Crop every face of a data set once, for training; goes on where it was if it was stopped."""
     from training.data import open_source
 
     source = open_source(data, split)

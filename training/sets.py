@@ -11,6 +11,7 @@ from facekit.align import FRAMINGS
 from facekit.errors import DataError
 from training.data import Source, hold_out, open_source, splits_of, subset, without_copies
 from training.data.balance import balanced_rows, strata
+from training.data.hub import is_address
 from training.data.prepare import Prepared, prepare
 from training.recipe import DataSet, Recipe
 from training.records import write_text
@@ -27,7 +28,7 @@ def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     """
     train, validation = [], []
     for part in recipe.data:
-        path = Path(recipe.data_root) / part.path
+        path = Path(part.path) if is_address(part.path) else Path(recipe.data_root) / part.path
         fitted = open_source(path, "train")
         if part.hold_out:
             fitted, held = hold_out(fitted, part.hold_out)

@@ -8,6 +8,7 @@ from training.data.celeba import CELEBA
 from training.data.faces import FACES
 from training.data.fer2013 import FER2013_CSV, FER2013_FOLDERS
 from training.data.folders import CLASS_FOLDERS
+from training.data.hub import HUB
 from training.data.imdb_wiki import IMDB_WIKI
 from training.data.layout import DataWarning, Layout, choose_split
 from training.data.lfw import LFW, Pairs, read_pairs
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 LAYOUTS: Final = (
+    HUB,
     PARQUET,
     CELEBA,
     FER2013_CSV,
@@ -48,7 +50,7 @@ LAYOUTS: Final = (
 
 
 def open_source(path: str | Path, split: str | None = None) -> Source:
-    """The labelled pictures of a parquet file, a folder or glob of them, or a data set in its original layout.
+    """The labelled pictures of a parquet file, a folder or glob of them, a set in its original layout or on the Hub.
 
     Example:
         >>> source = open_source("../shared/data/celeba", "test")

@@ -37,13 +37,14 @@ def columns_of(classes: list[str], index: NDArray[np.int64]) -> dict[str, NDArra
         return {"expression": np.array(names)[index]}
     if len(set(present)) == 1 and present[0] in attribute:
         return {attribute[present[0]]: np.array([name == present[0] for name in names])[index]}
-    years = [_years(name) for name in names]
-    if None not in years:
-        return {"age": np.array(years, np.float64)[index]}
+    ages = [years(name) for name in names]
+    if None not in ages:
+        return {"age": np.array(ages, np.float64)[index]}
     return {"identity": np.unique(classes, return_inverse=True)[1][index]}
 
 
-def _years(name: str) -> float | None:
+def years(name: str) -> float | None:
+    """The years of a class such as "42", or the middle of a band such as "20-29"; None if it is neither."""
     match = _YEARS.fullmatch(name)
     if match is None or int(match[2] or match[1]) > _MAX_YEARS:
         return None

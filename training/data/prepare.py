@@ -112,8 +112,7 @@ def prepare(
     damaged: dict[int, str] = {}
     jobs = crop_pictures(subset(source, rows), load_detector(detector), framing, workers=workers, margin=MARGIN)
     try:
-        shown = track(jobs, f"cropping {source.name}", len(source), completed=len(unfinished.found))
-        for i, result in zip(rows.tolist(), shown, strict=True):
+        for i, result in zip(rows.tolist(), track(jobs, f"cropping {source.name}", len(rows)), strict=True):
             if isinstance(result, str):
                 damaged[i] = result
             else:
@@ -218,9 +217,13 @@ _worker: tuple[Detector, Framing, int]  # what a worker process crops with
 
 def leave_with_parent() -> None:
     """Let this worker end when the process that started it is killed; it would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    Thread(target=_wait_and_leave, daemon=True).start()
+
+
+def _wait_and_leave() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _start_worker(detector: str, framing: str, margin: int) -> None:

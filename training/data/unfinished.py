@@ -31,13 +31,13 @@ class Unfinished:
     def __init__(self, folder: Path, shape: tuple[int, int, int, int], what: str) -> None:
         self._log, self._waiting = folder / "crops.log", dict[int, bool]()
         heading, crops = sha256(what.encode()).hexdigest(), folder / "crops.npy"
-        self.found = _logged(self._log, heading) if _shape(crops) == shape else None
-        if self.found is None:
+        logged = _logged(self._log, heading) if _shape(crops) == shape else None
+        if logged is None:
             for name in ("labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
                 (folder / name).unlink(missing_ok=True)
             np.lib.format.open_memmap(crops, mode="w+", dtype=np.uint8, shape=shape)
             self._log.write_text(f"{heading}\n")
-            self.found = {}
+        self.found = logged or {}
         self.crops = np.lib.format.open_memmap(crops, mode="r+")
 
     def add(self, row: int, crop: NDArray[np.uint8], found: bool) -> None:

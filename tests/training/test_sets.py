@@ -1,0 +1,87 @@
+"""The sets of a recipe: what is trained on is not measured with, and is written down."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import training.sets
+from facekit.align import Framing
+from training.data import DataWarning, Source
+from training.data.prepare import Prepared
+from training.recipe import Recipe
+from training.sets import load_sets, write_splits
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Two sets: of pictures that are their own names, `people` has copies across its splits; `more` has no test."""
+    for split, names in {"train": "abcdefgh", "val": "ijb", "test": "kcc"}.items():
+        for i, name in enumerate(names):
+            file = tmp_path / "people" / split / ("man" if i % 2 else "woman") / f"{split}{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(name)
+    for i in range(10):
+        file = tmp_path / "more" / "train" / str(20 + i) / f"{i}.png"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"more {i % 9}")
+    data = [{"path": "people", "batch": 2}, {"path": "more", "batch": 2, "hold_out": 0.4}]
+    return Recipe(name="r", description="r", data_root=str(tmp_path), data=data, epochs=1, steps=1)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def uncropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be cropped, with no crops."""
+
+    def prepare(source: Source, folder: Path, *, detector: str, framing: Framing) -> Prepared:
+        return Prepared(source.name, np.zeros((len(source), 1)), source.labels, np.ones(len(source), bool))
+
+    monkeypatch.setattr(training.sets, "prepare", prepare)
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_no_copy_of_a_measured_picture_is_trained_on(recipe: Recipe, tmp_path: Path) -> None:
+    train, validation = load_sets(recipe)
+    pictures = [(tmp_path / "people" / file).read_text() for file in train[0].labels["file"]]
+    assert sorted(pictures) == list("adefgh")  # b is in validation, c in test
+    assert len(validation[0]) == 3
+    fitted, held = (
+        {(tmp_path / "more" / file).read_text() for file in part[1].labels["file"]} for part in (train, validation)
+    )
+    assert len(fitted | held) == 9
+    assert not fitted & held
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_the_copies_are_named(recipe: Recipe) -> None:
+    with pytest.warns(
+        DataWarning, match=r"2 of 8 left out \(copies .*\): train/man/train1.png, train/woman/train2.png"
+    ):
+        load_sets(recipe)
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_splits_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    train, validation = load_sets(recipe)
+    write_splits(tmp_path / "splits.json", recipe, train, validation)
+    entries = json.loads((tmp_path / "splits.json").read_text())
+    assert [(entry["set"], entry["split"]) for entry in entries] == [
+        (name, split) for name in ("people", "more") for split in ("train", "validation")
+    ]
+    people = entries[0]
+    assert people["pictures"] == len(people["files"]) == 6
+    assert people["files"] == sorted(train[0].labels["file"].tolist())
+    assert people["sha256"] == sha256(("\n".join(people["files"]) + "\n").encode()).hexdigest()
+    assert entries[1]["files"] == sorted(validation[0].labels["file"].tolist())
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_only_the_pictures_that_are_drawn_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    part = recipe.data[0].model_copy(update={"count": 4, "balance": ("gender",)})
+    recipe = recipe.model_copy(update={"data": (part,)})
+    train, validation = load_sets(recipe)
+    write_splits(tmp_path / "splits.json", recipe, train, validation)
+    files = json.loads((tmp_path / "splits.json").read_text())[0]["files"]
+    assert [sum(f"/{gender}/" in file for file in files) for gender in ("man", "woman")] == [2, 2]
