@@ -50,7 +50,8 @@ ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint of this recipe's last run.")
 ]
 DataOption = Annotated[
-    Path, typer.Option("--data", help="A parquet file, a folder or glob of them, or an original data set.")
+    Path,
+    typer.Option("--data", help="A parquet file, a folder or glob of them, an original data set, or hub:owner/name."),
 ]
 SplitOption = Annotated[
     str | None, typer.Option("--split", help="train, validation, test, or the data set's own name.")
@@ -190,7 +191,7 @@ def prepare(
     detector: DetectorOption = "mtcnn",
     workers: WorkersOption = 2,
 ) -> None:
-    """Crop every face of a data set once, for training."""
+    """Crop every face of a data set once, for training; goes on where it was if it was stopped."""
     from training.data import open_source
 
     source = open_source(data, split)

@@ -31,7 +31,7 @@ from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, provenance, run_folder
-from training.sets import fitted_to, load_sets, training_strata
+from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state
 from training.validation import score, validate
 
@@ -250,6 +250,8 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
     folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
+    if state.is_main_process:
+        write_splits(folder / "splits.json", recipe, train, validation)
     best = Loop(recipe, train, validation, folder).run(resume=resume)
     if state.is_main_process:
         calibrate_checkpoint(best, validation, half=True)

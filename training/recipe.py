@@ -29,7 +29,7 @@ class DataSet(_Frozen):
     """One data set of a recipe.
 
     Attributes:
-        path: file or folder, relative to the recipe's `data_root`.
+        path: file or folder, relative to the recipe's `data_root`, or `hub:owner/name`.
         batch: pictures of this set in every batch.
         hold_out: share of the training pictures kept for validation where the set has no validation split, in [0, 1).
         limit: pictures to crop at all, a random choice of both splits together that is the same in every recipe;

@@ -1,5 +1,7 @@
 """The prepared training and validation sets of a recipe."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +13,34 @@ from facekit.align import FRAMINGS
 from facekit.errors import DataError, RecipeError
 from facekit.tasks import CombinationsTask, IdentityTask, Task
 from training.batches import people, training_targets
-from training.data import Source, hold_out, open_source, subset
+from training.data import Source, hold_out, open_source, splits_of, subset, without_copies
 from training.data.balance import balanced_rows, strata
+from training.data.hub import is_address
 from training.data.prepare import Prepared, prepare
 from training.losses import combination_shares
 from training.recipe import DataSet, Recipe
+from training.records import write_text
 
 
 def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     """Crops of every data set of `recipe`: training sets in the recipe's order, and validation sets.
 
-    A set without a validation split lends a share of its training pictures (`hold_out`), the same ones in every run;
-    nothing of a test split is read.
+    A set without a validation split lends a share of its training pictures (`hold_out`), the same ones in every run.
+    Exact copies of validation or test pictures are not trained on; nothing else of a test split is read.
 
     Raises:
         DataError: a data set is missing or cannot be read, or lacks the labels that it is to be balanced by.
     """
     train, validation = [], []
     for part in recipe.data:
-        path = Path(recipe.data_root) / part.path
+        path = Path(part.path) if is_address(part.path) else Path(recipe.data_root) / part.path
         fitted = open_source(path, "train")
         if part.hold_out:
             fitted, held = hold_out(fitted, part.hold_out)
         else:
             held = open_source(path, "validation")
         fitted, held = _limited(fitted, held, part.limit)
+        fitted = without_copies(fitted, [held, *_test(path)])
         train.append(_known_well(_prepare(recipe, part, fitted, "train"), part.photos_per_person))
         shown = _prepare(recipe, part, held, "validation")
         if part.balance or part.validation_count:
@@ -92,6 +97,33 @@ def _known_well(prepared: Prepared, photos: int | None) -> Prepared:
     if not kept.any():
         raise DataError(f"{prepared.name} has {photos} photos of nobody: lower photos_per_person.")
     return prepared.subset(kept)
+
+
+def write_splits(file: Path, recipe: Recipe, train: list[Prepared], validation: list[Prepared]) -> None:
+    """Say in JSON which pictures a run trains and is validated on, a line a set and split.
+
+    Each has "set", "split", "pictures", their number, "sha256", of the sorted file names with a line feed after each,
+    and "files", these names.
+    """
+    entries = []
+    for part, fitted, held in zip(recipe.data, train, validation, strict=True):
+        drawn = np.concatenate(training_strata(part, fitted))
+        for split, names in {"train": fitted.labels["file"][drawn], "validation": held.labels["file"]}.items():
+            files = sorted(names.tolist())
+            digest = sha256("".join(f"{name}\n" for name in files).encode()).hexdigest()
+            entries.append({"set": part.path, "split": split, "pictures": len(files), "sha256": digest, "files": files})
+    lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries)
+    write_text(file, "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def _test(path: Path) -> list[Source]:
+    """The test split; none where there is none, or where it has not been unpacked."""
+    if "test" not in splits_of(path):
+        return []
+    try:
+        return [open_source(path, "test")]
+    except DataError:
+        return []
 
 
 def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, Source]:

@@ -89,6 +89,19 @@ def test_damaged_parquet_is_one_sentence(tmp_path: Path) -> None:
         open_source(tmp_path / "x.parquet")
 
 
+def test_the_damaged_one_of_several_shards_is_named(tmp_path: Path) -> None:
+    for i in range(3):
+        write_parquet(tmp_path / f"train-{i:05d}-of-00003.parquet", age=[1, 2, 3])
+    shard = tmp_path / "train-00001-of-00003.parquet"
+    shard.write_bytes(shard.read_bytes()[:-50])
+    with pytest.raises(DataError, match=r"Cannot read .*train-00001-of-00003.parquet as parquet: check that") as raised:
+        open_source(tmp_path, "train")
+    assert "\n" not in str(raised.value)
+    write_parquet(shard, age=["one", "two", "three"])
+    with pytest.raises(DataError, match=r"columns of .* differ"):
+        open_source(tmp_path, "train")
+
+
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/*.parquet", "."])
 def test_a_wrong_path_names_the_layouts(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"parquet.*CelebA.*FER2013.*UTKFace"):

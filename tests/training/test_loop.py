@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+import training.loop
 from facekit.checkpoints import read_checkpoint
 from facekit.errors import RecipeError, TrainingError
 from facekit.labels import ATTRIBUTES
 from training.data.prepare import Prepared
-from training.loop import Loop
+from training.loop import Loop, fit
 from training.recipe import Recipe
 
 
@@ -49,6 +50,17 @@ def tiny(folder: Path, **fields: object) -> Recipe:
 def make_loop(recipe: Recipe, folder: Path) -> Loop:
     folder.mkdir(exist_ok=True)
     return Loop(recipe, [generated(64, 0)], [generated(32, 1)], folder)
+
+
+def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(32, 1)]))
+    best = fit(tiny(tmp_path, epochs=1, steps=1))
+    entries = json.loads((best.parent / "splits.json").read_text())
+    assert [(entry["set"], entry["split"], entry["pictures"]) for entry in entries] == [
+        ("generated", "train", 64),
+        ("generated", "validation", 32),
+    ]
+    assert "63.png" in entries[0]["files"]
 
 
 def test_it_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from facekit.align import TEMPLATE, frame_landmarks, similarity
 from facekit.detect import Detector, load_detector
 from facekit.errors import DataError
-from training.data.prepare import MARGIN, load_prepared, locate_face, prepare
+from training.data import DataWarning
+from training.data.prepare import MARGIN, crop_pictures, load_prepared, locate_face, prepare
 from training.data.source import Source
 
 
@@ -57,7 +58,8 @@ def source(*pictures: bytes) -> Source:
 
 def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path: Path) -> None:
     picture = cv2.imencode(".png", portrait[:, :, ::-1])[1].tobytes()
-    made = prepare(source(picture, b"broken", picture), tmp_path, workers=1)
+    with pytest.warns(DataWarning, match=r"1 of 3 left out \(damaged pictures\): 1.png"):
+        made = prepare(source(picture, b"broken", picture), tmp_path, workers=1)
     assert made.crops.shape == (2, 128 + 2 * MARGIN, 112 + 2 * MARGIN, 3)
     assert made.labels["age"].tolist() == [0, 2]
     assert made.found.all()
@@ -72,3 +74,14 @@ def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path:
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="None of the 1 pictures"):
         prepare(source(b"broken"), tmp_path, workers=1)
+
+
+def test_reading_keeps_only_a_little_ahead_of_cropping() -> None:
+    reads: list[int] = []
+    picture = cv2.imencode(".png", np.full((40, 40, 3), 90, np.uint8))[1].tobytes()
+    labels = {"file": np.array([f"{i}.png" for i in range(200)])}
+    many = Source("many", labels, lambda i: reads.append(i) or picture)
+    crops = crop_pictures(many, load_detector("haar"), workers=1)
+    next(crops)
+    assert len(reads) < 100
+    crops.close()

@@ -1,79 +1,87 @@
-"""What a recipe's tasks and sets become with the pictures at hand."""
+"""The sets of a recipe: what is trained on is not measured with, and is written down."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from facekit.errors import DataError, RecipeError
-from facekit.labels import ATTRIBUTES
-from facekit.tasks import CombinationsTask, IdentityTask
-from tests.training.test_loop import tiny
-from training.batches import CropDataset, people
+import training.sets
+from facekit.align import Framing
+from training.data import DataWarning, Source
 from training.data.prepare import Prepared
-from training.losses import Criterion
 from training.recipe import Recipe
-from training.sets import _known_well, fitted_to
-from training.validation import rank_one
-
-WHO = np.array([7, 7, 7, 3, 3, 9, -1, 7])
+from training.sets import load_sets, write_splits
 
 
-def pictures() -> Prepared:
-    attributes = np.full((8, len(ATTRIBUTES)), np.nan, np.float32)
-    attributes[:, ATTRIBUTES.index("Male")] = [0, 0, 0, 0, 1, 1, 1, 1]
-    attributes[:, ATTRIBUTES.index("Mustache")] = [0, 0, 0, 0, 0, 0, 0, 1]
-    labels = {"attributes": attributes, "identity": WHO, "file": np.array([f"{i}.png" for i in range(8)])}
-    return Prepared("eight", np.zeros((8, 160, 144, 3), np.uint8), labels, np.ones(8, bool))
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Two sets: of pictures that are their own names, `people` has copies across its splits; `more` has no test."""
+    for split, names in {"train": "abcdefgh", "val": "ijb", "test": "kcc"}.items():
+        for i, name in enumerate(names):
+            file = tmp_path / "people" / split / ("man" if i % 2 else "woman") / f"{split}{i}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(name)
+    for i in range(10):
+        file = tmp_path / "more" / "train" / str(20 + i) / f"{i}.png"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"more {i % 9}")
+    data = [{"path": "people", "batch": 2}, {"path": "more", "batch": 2, "hold_out": 0.4}]
+    return Recipe(name="r", description="r", data_root=str(tmp_path), data=data, epochs=1, steps=1)  # type: ignore[arg-type]
 
 
-def of(folder: Path, **fields: object) -> Recipe:
-    return tiny(folder, **fields)
+@pytest.fixture(autouse=True)
+def uncropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be cropped, with no crops."""
+
+    def prepare(source: Source, folder: Path, *, detector: str, framing: Framing) -> Prepared:
+        return Prepared(source.name, np.zeros((len(source), 1)), source.labels, np.ones(len(source), bool))
+
+    monkeypatch.setattr(training.sets, "prepare", prepare)
 
 
-def test_negligible_combinations_get_no_output(tmp_path: Path) -> None:
-    pair = {"pair": {"kind": "combinations", "names": ["Male", "Mustache"]}}
-    whole = fitted_to(of(tmp_path, tasks=pair), [pictures()])
-    assert whole.tasks["pair"].size == 4
-    kept = fitted_to(of(tmp_path, tasks=pair, negligible=0.01), [pictures()]).tasks["pair"]
-    assert isinstance(kept, CombinationsTask) and kept.combinations == ((0, 0), (1, 0), (1, 1))
-    with pytest.raises(RecipeError, match=r"tasks\.pair"):
-        fitted_to(of(tmp_path, tasks=pair, negligible=0.4), [pictures()])
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_no_copy_of_a_measured_picture_is_trained_on(recipe: Recipe, tmp_path: Path) -> None:
+    train, validation = load_sets(recipe)
+    pictures = [(tmp_path / "people" / file).read_text() for file in train[0].labels["file"]]
+    assert sorted(pictures) == list("adefgh")  # b is in validation, c in test
+    assert len(validation[0]) == 3
+    fitted, held = (
+        {(tmp_path / "more" / file).read_text() for file in part[1].labels["file"]} for part in (train, validation)
+    )
+    assert len(fitted | held) == 9
+    assert not fitted & held
 
 
-def test_people_are_counted_and_numbered(tmp_path: Path) -> None:
-    recipe = fitted_to(of(tmp_path, tasks={"who": {"kind": "identity"}}), [pictures()])
-    assert recipe.tasks["who"] == IdentityTask(people=3)
-    assert people([pictures()]).tolist() == [3, 7, 9]
-    data = CropDataset([pictures()], recipe.augment, 0, (56, 64))
-    assert data.targets[0]["identity"].tolist() == [1, 1, 1, 0, 0, 2, -1, 1]
-    assert (pictures().labels["identity"] == WHO).all()  # numbered in a copy
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_the_copies_are_named(recipe: Recipe) -> None:
+    with pytest.warns(
+        DataWarning, match=r"2 of 8 left out \(copies .*\): train/man/train1.png, train/woman/train2.png"
+    ):
+        load_sets(recipe)
 
 
-def test_people_of_whom_nobody_knows_the_name_cost_nothing(tmp_path: Path) -> None:
-    recipe = of(tmp_path, tasks={"who": {"kind": "identity", "people": 3}})
-    criterion = Criterion(recipe.tasks, recipe.losses, np.zeros((0, 40), np.float32))
-    logits = torch.tensor([[5.0, 0, 0], [0, 0, 9.0]], requires_grad=True)
-    known = criterion({"who": logits}, {"identity": torch.tensor([0, -1])})["who"]
-    assert known.item() == pytest.approx(np.log(1 + 2 * np.exp(-5)), abs=1e-6)
-    nobody = criterion({"who": logits}, {"identity": torch.tensor([-1, -1])})["who"]
-    nobody.backward()
-    assert nobody.item() == 0 and logits.grad is not None and not logits.grad.any()
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_splits_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    train, validation = load_sets(recipe)
+    write_splits(tmp_path / "splits.json", recipe, train, validation)
+    entries = json.loads((tmp_path / "splits.json").read_text())
+    assert [(entry["set"], entry["split"]) for entry in entries] == [
+        (name, split) for name in ("people", "more") for split in ("train", "validation")
+    ]
+    people = entries[0]
+    assert people["pictures"] == len(people["files"]) == 6
+    assert people["files"] == sorted(train[0].labels["file"].tolist())
+    assert people["sha256"] == sha256(("\n".join(people["files"]) + "\n").encode()).hexdigest()
+    assert entries[1]["files"] == sorted(validation[0].labels["file"].tolist())
 
 
-def test_rarely_seen_people_are_left_out() -> None:
-    assert _known_well(pictures(), None).labels["identity"].tolist() == WHO.tolist()
-    assert _known_well(pictures(), 2).labels["identity"].tolist() == [7, 7, 7, 3, 3, 7]
-    with pytest.raises(DataError, match="9 photos of nobody"):
-        _known_well(pictures(), 9)
-    del (nameless := pictures()).labels["identity"]
-    with pytest.raises(DataError, match="who is who"):
-        _known_well(nameless, 2)
-
-
-def test_rank_one_counts_people_with_two_photos_or_more() -> None:
-    angles = torch.tensor([0.0, 0.1, 2.0, 2.2, 4.0, 4.05])
-    embedding = torch.stack([angles.cos(), angles.sin()], 1) * torch.rand(6, 1).add(1)
-    assert rank_one(embedding, np.array([5, 5, 8, 9, 8, -1])) == 0.5  # 5 finds 5; 8 is nearer to 5 than to 8
-    assert rank_one(embedding, np.array([1, 2, 3, 4, -1, -1])) == 0.0
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_only_the_pictures_that_are_drawn_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    part = recipe.data[0].model_copy(update={"count": 4, "balance": ("gender",)})
+    recipe = recipe.model_copy(update={"data": (part,)})
+    train, validation = load_sets(recipe)
+    write_splits(tmp_path / "splits.json", recipe, train, validation)
+    files = json.loads((tmp_path / "splits.json").read_text())[0]["files"]
+    assert [sum(f"/{gender}/" in file for file in files) for gender in ("man", "woman")] == [2, 2]

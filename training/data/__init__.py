@@ -5,31 +5,52 @@ from typing import Final
 
 from facekit.errors import DataError
 from training.data.celeba import CELEBA
+from training.data.faces import FACES
 from training.data.fer2013 import FER2013_CSV, FER2013_FOLDERS
+from training.data.folders import CLASS_FOLDERS
+from training.data.hub import HUB
+from training.data.imdb_wiki import IMDB_WIKI
 from training.data.layout import DataWarning, Layout, choose_split
+from training.data.lfw import LFW, Pairs, read_pairs
+from training.data.lists import PICTURE_LISTS
 from training.data.shards import PARQUET
 from training.data.source import LabelArrays, Source, labels_from_columns
-from training.data.splits import hold_out, subset
+from training.data.splits import hold_out, subset, without_copies
 from training.data.utkface import UTKFACE
 
 __all__ = [
     "LAYOUTS",
     "DataWarning",
     "LabelArrays",
+    "Pairs",
     "Source",
     "hold_out",
     "labels_from_columns",
     "open_source",
+    "read_pairs",
     "splits_of",
     "subset",
+    "without_copies",
 ]
 
-LAYOUTS: Final = (PARQUET, CELEBA, FER2013_CSV, FER2013_FOLDERS, UTKFACE)
-"""Every layout that is known, asked in this order."""
+LAYOUTS: Final = (
+    HUB,
+    PARQUET,
+    CELEBA,
+    FER2013_CSV,
+    FER2013_FOLDERS,
+    UTKFACE,
+    FACES,
+    IMDB_WIKI,
+    LFW,
+    PICTURE_LISTS,
+    CLASS_FOLDERS,
+)
+"""Every layout that is known, asked in this order: those that look like others first."""
 
 
 def open_source(path: str | Path, split: str | None = None) -> Source:
-    """The labelled pictures of a parquet file, a folder or glob of them, or a data set in its original layout.
+    """The labelled pictures of a parquet file, a folder or glob of them, a set in its original layout or on the Hub.
 
     Example:
         >>> source = open_source("../shared/data/celeba", "test")

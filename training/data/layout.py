@@ -20,6 +20,9 @@ _ALIASES: Final = {
     "testing": "test",
 }
 
+SPLIT_NAMES: Final = ("train", "validation", "test", *_ALIASES)
+"""What folders and files that hold one split are called."""
+
 
 class DataWarning(UserWarning):
     """Part of a data set was left out; the message counts and names it."""

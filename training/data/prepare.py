@@ -1,10 +1,17 @@
 """Crops a whole data set once, in parallel, as inference would, into arrays that training maps into memory."""
 
+import json
+import os
+import warnings
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -15,12 +22,17 @@ from facekit.align import FACE, FRAMINGS, Framing, Points, crop_face, frame_land
 from facekit.detect import Detector, load_detector
 from facekit.errors import DataError, ImageError
 from facekit.images import read_image
+from training.data.layout import DataWarning, warn_left_out
 from training.data.source import LabelArrays, Source
+from training.data.splits import subset
+from training.data.unfinished import Unfinished
+from training.records import write_text
 
 MARGIN = 16
 """Pixels kept around the canonical crop, for augmentation to move in."""
 
 _LABEL = "label_"
+_AHEAD = 32  # pictures a worker that are read before they are cropped
 _PADDING, _SMALLEST_SIDE, _FACE_SHARE, _CERTAIN = 0.2, 128, 0.35, 0.9
 
 
@@ -79,38 +91,62 @@ def locate_face(image: NDArray[np.uint8], detector: Detector) -> tuple[Points, b
 def prepare(
     source: Source, folder: Path, *, detector: str = "mtcnn", framing: Framing = FACE, workers: int = 2
 ) -> Prepared:
-    """Crop every picture of `source` into `folder`; what is already there and complete is reused.
+    """Crop every picture of `source` into `folder`; what is already there is reused, also when it is not complete.
 
-    Damaged pictures are left out and named in `folder/damaged.txt`. Nothing half-written is taken for complete:
-    the labels are written last.
+    Damaged pictures are left out, with a warning that counts them, and named in `folder/damaged.txt`. Nothing
+    half-written is taken for complete: the labels are written last. Crops of other pictures, or by another detector or
+    framing, are made again.
 
     Raises:
-        DataError: no picture could be read.
+        DataError: no picture could be read, or a worker was killed.
     """
-    if (folder / "labels.npz").exists():
-        return load_prepared(folder, source.name)
-    folder.mkdir(parents=True, exist_ok=True)
     width, height = (side + 2 * MARGIN for side in framing.size)
-    crops = np.lib.format.open_memmap(
-        folder / "crops.npy", mode="w+", dtype=np.uint8, shape=(len(source), height, width, 3)
-    )
-    found = np.zeros(len(source), bool)
+    if _is_made(folder, source, detector, (height, width)):
+        return load_prepared(folder, source.name)
+    if (folder / "labels.npz").exists():
+        warnings.warn(f"{folder} holds crops of other pictures: they are made again.", DataWarning, stacklevel=2)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = source.labels["file"].tolist()
+    unfinished = Unfinished(folder, (len(source), height, width, 3), json.dumps([detector, framing.name, files]))
+    rows = np.array([i for i in range(len(source)) if i not in unfinished.found], np.int64)
     damaged: dict[int, str] = {}
-    jobs = crop_pictures(source, load_detector(detector), framing, workers=workers, margin=MARGIN)
-    for i, result in enumerate(track(jobs, f"cropping {source.name}", len(source))):
-        if isinstance(result, str):
-            damaged[i] = result
-        else:
-            crops[i], found[i] = result
-    kept = np.array([i not in damaged for i in range(len(source))])
-    if not kept.any():
-        raise DataError(f"None of the {len(source)} pictures of {source.name} could be read: {damaged[0]}")
-    (folder / "damaged.txt").write_text("".join(f"{source.labels['file'][i]}: {why}\n" for i, why in damaged.items()))
-    crops.flush()
+    jobs = crop_pictures(subset(source, rows), load_detector(detector), framing, workers=workers, margin=MARGIN)
+    try:
+        for i, result in zip(rows.tolist(), track(jobs, f"cropping {source.name}", len(rows)), strict=True):
+            if isinstance(result, str):
+                damaged[i] = result
+            else:
+                unfinished.add(i, *result)
+    finally:
+        unfinished.flush()
+    if len(damaged) == len(source):
+        unfinished.discard()
+        raise DataError(
+            f"None of the {len(source)} pictures of {source.name} could be read: {damaged.get(0, 'it is empty')}"
+        )
+    warn_left_out("damaged pictures", [files[i] for i in damaged], len(source))
+    write_text(folder / "damaged.txt", "".join(f"{files[i]}: {why}\n" for i, why in damaged.items()))
+    own: dict[str, NDArray] = {
+        "found": np.array([unfinished.found.get(i, False) for i in range(len(source))]),
+        "kept": np.array([i not in damaged for i in range(len(source))]),
+        "detector": np.array(detector),
+    }
     with (folder / "labels.part").open("wb") as file:
-        np.savez_compressed(file, **_prefixed({"found": found, "kept": kept}, source.labels))  # type: ignore[arg-type]
-    (folder / "labels.part").rename(folder / "labels.npz")
+        np.savez_compressed(file, **_prefixed(own, source.labels))  # type: ignore[arg-type]
+    (folder / "labels.part").replace(folder / "labels.npz")
+    unfinished.discard()
     return load_prepared(folder, source.name)
+
+
+def _is_made(folder: Path, source: Source, detector: str, size: tuple[int, int]) -> bool:
+    """Whether `folder` holds whole crops of these pictures, of this size (height, width), by this detector."""
+    try:
+        with np.load(folder / "labels.npz") as arrays:
+            same = np.array_equal(arrays[f"{_LABEL}file"], source.labels["file"])
+            by = str(arrays["detector"]) if "detector" in arrays else detector  # older crops do not say
+        return same and by == detector and np.load(folder / "crops.npy", mmap_mode="r").shape[1:3] == size
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False
 
 
 def _prefixed(own: dict[str, NDArray], labels: LabelArrays) -> dict[str, NDArray]:
@@ -137,17 +173,37 @@ def crop_pictures(
         workers: processes, each with a detector of the same name; 0 does it here with `detector` itself.
         margin: see `align.crop_face`.
     """
-    pictures = (source.read(i) or b"" for i in range(len(source)))
+    pictures = (_bytes(source, i) for i in range(len(source)))
     if not workers:
         yield from (_crop(data, detector, framing, margin) for data in pictures)
         return
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), _start_worker, (detector.name, framing.name, margin)
-    ) as pool:
-        yield from pool.map(_crop_in_worker, pictures, chunksize=16)
+    start = (detector.name, framing.name, margin)
+    waiting: deque[Future[Cropped]] = deque()  # a bounded number: a whole data set does not fit into memory
+    try:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, start) as pool:
+            for data in pictures:
+                waiting.append(pool.submit(_crop_in_worker, data))
+                if len(waiting) >= _AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise DataError(
+            f"A process that crops {source.name} was killed, perhaps for lack of memory: try again with fewer workers."
+        ) from None
 
 
-def _crop(data: bytes, detector: Detector, framing: Framing, margin: int) -> Cropped:
+def _bytes(source: Source, i: int) -> bytes | str:
+    """The picture's bytes, or why they cannot be read."""
+    try:
+        return source.read(i) or b""
+    except OSError as error:
+        return f"The picture cannot be read ({error.strerror})."
+
+
+def _crop(data: bytes | str, detector: Detector, framing: Framing, margin: int) -> Cropped:
+    if isinstance(data, str):
+        return data
     try:
         image = read_image(data)
     except ImageError as error:
@@ -159,14 +215,26 @@ def _crop(data: bytes, detector: Detector, framing: Framing, margin: int) -> Cro
 _worker: tuple[Detector, Framing, int]  # what a worker process crops with
 
 
+def leave_with_parent() -> None:
+    """Let this worker end when the process that started it is killed; it would wait for work for ever."""
+    Thread(target=_wait_and_leave, daemon=True).start()
+
+
+def _wait_and_leave() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _start_worker(detector: str, framing: str, margin: int) -> None:
     import torch
 
     global _worker
+    leave_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     _worker = load_detector(detector), FRAMINGS[framing], margin
 
 
-def _crop_in_worker(data: bytes) -> Cropped:
+def _crop_in_worker(data: bytes | str) -> Cropped:
     return _crop(data, *_worker)

@@ -5,18 +5,17 @@ from glob import glob
 from pathlib import Path
 from typing import Final
 
-from training.data.layout import WHOLE, Layout, canonical
+from training.data.layout import SPLIT_NAMES, WHOLE, Layout, canonical
 from training.data.parquet import read_parquet
 from training.data.source import Source
 
-_SPLIT_FOLDERS: Final = ("train", "training", "validation", "valid", "val", "dev", "test", "testing")
 _SHARD_NUMBER: Final = re.compile(r"[-_.]?\d+(-of-\d+)?$")
 
 
 def _files(path: Path) -> list[Path]:
     """The parquet files of a file, a glob, or a folder (directly, in `data/`, or in folders named after splits)."""
     if path.is_dir():
-        places = [path, path / "data", *(root / name for root in (path, path / "data") for name in _SPLIT_FOLDERS)]
+        places = [path, path / "data", *(root / name for root in (path, path / "data") for name in SPLIT_NAMES)]
         return [file for place in places for file in sorted(place.glob("*.parquet"))]
     if path.is_file():
         return [path] if path.suffix.lower() in (".parquet", ".pq") else []
@@ -28,7 +27,7 @@ def _split_of(file: Path) -> str:
     name = _SHARD_NUMBER.sub("", file.stem)
     if name:
         return canonical(name)
-    return canonical(file.parent.name) if file.parent.name.lower() in _SPLIT_FOLDERS else WHOLE
+    return canonical(file.parent.name) if file.parent.name.lower() in SPLIT_NAMES else WHOLE
 
 
 def _by_split(path: Path) -> dict[str, list[Path]]:
@@ -36,7 +35,7 @@ def _by_split(path: Path) -> dict[str, list[Path]]:
     groups: dict[str, list[Path]] = {}
     for file in _files(path):
         groups.setdefault(_split_of(file), []).append(file)
-    if len(groups) == 1 and not groups.keys() & {canonical(name) for name in _SPLIT_FOLDERS}:
+    if len(groups) == 1 and not groups.keys() & {canonical(name) for name in SPLIT_NAMES}:
         return {WHOLE: next(iter(groups.values()))}
     return groups
 

@@ -21,7 +21,8 @@ LabelArrays = dict[str, NDArray]
     file              (N,) str, names the picture in reports
 """
 
-_FERPLUS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # in the order of EXPRESSIONS
+FERPLUS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+"""FER+'s names for `labels.EXPRESSIONS`, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def labels_from_columns(columns: Mapping[str, NDArray]) -> LabelArrays:
     if "expression" in columns:
         labels["expression_label"] = _expression(columns["expression"])
         labels["expression"] = _one_hot(labels["expression_label"])
-    votes = [f"votes_{name}" for name in _FERPLUS]
+    votes = [f"votes_{name}" for name in FERPLUS]
     if all(name in columns for name in votes):
         labels["expression"] = _shares(np.stack([columns[name] for name in votes], 1), labels.get("expression"))
     for target, names in {"identity": ("identity", "celeb_id"), "race": ("race",)}.items():
@@ -90,7 +91,7 @@ def _gender(values: NDArray) -> NDArray[np.float32]:
 def _expression(values: NDArray) -> NDArray[np.int64]:
     """Names or indices to indices, -1 where unknown."""
     if _has_names(values):
-        index = {name: i for names in (EXPRESSIONS, _FERPLUS) for i, name in enumerate(names)}
+        index = {name: i for names in (EXPRESSIONS, FERPLUS) for i, name in enumerate(names)}
         index["surprised"] = EXPRESSIONS.index("surprise")
         return np.array([index.get(str(value).lower(), -1) for value in values], np.int64)
     return _whole(values)

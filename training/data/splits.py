@@ -1,12 +1,18 @@
-"""Parts of a source: by index, or held out by a hash that no shuffle or new file can change."""
+"""Parts of a source: by index, or chosen by a hash that no shuffle can change, with every person on one side."""
 
-from hashlib import blake2b
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b, sha256
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import DataError
+from training.data.layout import WHOLE, warn_left_out
 from training.data.source import Source
+
+DIVIDED: Final = ("train", "validation", "test", WHOLE)
+"""The splits of a set that has no official ones; see `divide`."""
 
 
 def subset(source: Source, indices: NDArray[np.int64], name: str | None = None) -> Source:
@@ -27,16 +33,57 @@ def hold_out(source: Source, share: float = 0.1, seed: int = 0) -> tuple[Source,
     Raises:
         DataError: one side would be empty.
     """
-    keys = source.labels["file"].astype(str)
-    if "identity" in source.labels:
-        identity = source.labels["identity"]
-        keys = np.where(identity >= 0, np.char.add("identity ", identity.astype(str)), keys)
-    held = np.array([position(f"{seed} {key}".encode()) < share for key in keys], bool)
+    held = np.array([position(f"{seed} {key}".encode()) < share for key in _keys(source)], bool)
     if held.all() or not held.any():
         raise DataError(
             f"Cannot hold out {share:.0%} of the {len(source)} pictures of {source.name}: one side is empty."
         )
     return subset(source, np.flatnonzero(~held)), subset(source, np.flatnonzero(held))
+
+
+def divide(source: Source, split: str) -> Source:
+    """One of `DIVIDED`: 80, 10 or 10 % of the identities (else pictures) of a set without official splits; or all.
+
+    A hash decides which: random, but the same in every run. Validation and test have one identity each at the least.
+
+    Raises:
+        DataError: there are fewer than three.
+    """
+    if split == WHOLE:
+        return source
+    keys, of = np.unique(_keys(source), return_inverse=True)
+    if len(keys) < 3:
+        raise DataError(f"{source.name} has {len(keys)} identities, too few to divide: read it whole, as {WHOLE!r}.")
+    rank = np.argsort(np.argsort([position(key.encode()) for key in keys.tolist()]))
+    few = max(1, round(len(keys) / 10))
+    first, end = {"test": (0, few), "validation": (few, 2 * few), "train": (2 * few, len(keys))}[split]
+    return subset(source, np.flatnonzero((rank[of] >= first) & (rank[of] < end)))
+
+
+def without_copies(source: Source, others: Sequence[Source]) -> Source:
+    """`source` less the pictures that are in one of `others` too, byte for byte; with a warning that names them."""
+    seen = {digest for other in others for digest in _digests(other)} - {sha256(b"").digest()}
+    copied = np.array([digest in seen for digest in _digests(source)], bool)
+    warn_left_out("copies of pictures to measure with", source.labels["file"][copied].tolist(), len(source))
+    return subset(source, np.flatnonzero(~copied)) if copied.any() else source
+
+
+def _digests(source: Source) -> Iterator[bytes]:
+    """The SHA-256 of every picture; of nothing, where it cannot be read."""
+    for i in range(len(source)):
+        try:
+            yield sha256(source.read(i) or b"").digest()
+        except OSError:
+            yield sha256(b"").digest()
+
+
+def _keys(source: Source) -> NDArray[np.str_]:
+    """(N,) what must not be torn apart: a picture's identity, else its file name."""
+    keys = source.labels["file"].astype(str)
+    if "identity" not in source.labels:
+        return keys
+    identity = source.labels["identity"]
+    return np.where(identity >= 0, np.char.add("identity ", identity.astype(str)), keys)
 
 
 def position(key: bytes) -> float:

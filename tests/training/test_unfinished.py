@@ -1,0 +1,137 @@
+"""Preparations that are killed, and pictures that cannot be read; with no detector that needs torch."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from training.data import DataWarning, Source, open_source
+from training.data.prepare import prepare
+
+
+def test_a_picture_that_cannot_be_opened_is_damaged(tmp_path: Path) -> None:
+    picture = cv2.imencode(".png", np.full((60, 50, 3), 90, np.uint8))[1].tobytes()
+    (tmp_path / "0.png").write_bytes(picture)
+    (tmp_path / "1.png").mkdir()
+    labels = {"file": np.array(["0.png", "1.png"])}
+    two = Source("two", labels, lambda i: (tmp_path / f"{i}.png").read_bytes())
+    with pytest.warns(DataWarning, match=r"1 of 2 left out \(damaged pictures\): 1.png"):
+        assert len(prepare(two, tmp_path / "out", detector="haar", workers=0)) == 1
+    assert "cannot be read (Is a directory)" in (tmp_path / "out" / "damaged.txt").read_text()
+
+
+def shades(reads: list[int], count: int = 40, damaged: int = 7) -> Source:
+    """Plain pictures, one of them damaged, that remember which of them were read."""
+
+    def read(i: int) -> bytes:
+        reads.append(i)
+        whole = cv2.imencode(".png", np.full((40, 40, 3), 3 * i, np.uint8))[1].tobytes()
+        return whole[: len(whole) // 2] if i == damaged else whole
+
+    labels = {"file": np.array([f"{i}.png" for i in range(count)]), "age": np.arange(count, dtype=np.float32)}
+    return Source("shades", labels, read)
+
+
+_KILLED = """
+from pathlib import Path
+from time import sleep
+import sys
+sys.path.insert(0, {tests!r})
+import training.data.unfinished
+from test_unfinished import prepare, shades
+from training.data import Source
+training.data.unfinished.BLOCK = 4
+source = shades([])
+def slow(i):
+    if i == 30:
+        print("here", flush=True)
+        sleep(600)
+    return source.read(i)
+prepare(Source(source.name, source.labels, slow), Path({folder!r}), detector="haar", workers=0)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_a_killed_preparation_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    prepare(shades([]), whole, detector="haar", workers=0)
+    script = _KILLED.format(tests=str(Path(__file__).parent), folder=str(folder))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "here" not in (line := process.stdout.readline()):
+            assert line, "the preparation ended before it could be killed"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "labels.npz").exists()
+    with (folder / "crops.log").open("a") as log:
+        log.write("2")  # a line that was cut short
+    reads: list[int] = []
+    made = prepare(shades(reads), folder, detector="haar", workers=0)
+    assert reads == [7, 29, *range(30, 40)]  # the damaged one again, what was not written through yet, and the rest
+    assert made.labels["age"].tolist() == [i for i in range(40) if i != 7]
+    files = sorted(file.name for file in whole.iterdir())
+    assert files == ["crops.npy", "damaged.txt", "labels.npz"] == sorted(file.name for file in folder.iterdir())
+    assert all((whole / name).read_bytes() == (folder / name).read_bytes() for name in files)
+    prepare(shades(reads := []), folder, detector="haar", workers=0)
+    assert not reads
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_crops_of_other_pictures_are_made_again(tmp_path: Path) -> None:
+    first = prepare(shades([]), tmp_path, detector="haar", workers=0)
+    shade = int(first.crops[5, 80, 70, 0])
+    other = shades([])
+    other.labels["file"][:] = [f"{i}.jpg" for i in range(40)]
+    with pytest.warns(DataWarning, match="holds crops of other pictures"):
+        made = prepare(other, tmp_path, detector="haar", workers=0)
+    assert made.labels["file"][0] == "0.jpg"
+    assert first.crops[5, 80, 70, 0] == shade  # whoever still trains on the old ones may go on
+
+
+_PARENT = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from time import sleep
+import os
+from training.data.prepare import leave_with_parent
+pool = ProcessPoolExecutor(1, get_context("spawn"), leave_with_parent)
+print(pool.submit(os.getpid).result(), flush=True)
+sleep(600)
+"""
+
+
+def test_workers_leave_with_a_killed_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) != process.pid
+        process.kill()
+        process.communicate(timeout=60)  # reads until the worker, who shares the pipe, has left as well
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_a_truncated_jpeg_in_a_folder_is_counted_and_named(tmp_path: Path) -> None:
+    whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (80, 60, 3), np.uint8))[1].tobytes()
+    for name, data in {"man/1.jpg": whole, "man/2.jpg": whole[:900], "woman/1.jpg": whole, "woman/2.jpg": b""}.items():
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(data)
+    with pytest.warns(DataWarning, match=r"2 of 4 left out \(damaged pictures\): man/2.jpg, woman/2.jpg"):
+        made = prepare(open_source(tmp_path / "set", "all"), tmp_path / "out", detector="haar", workers=0)
+    assert made.labels["gender"].tolist() == [1, 0]
+    named = (tmp_path / "out" / "damaged.txt").read_text().splitlines()
+    assert named[0].startswith("man/2.jpg: The picture is damaged or cut short")
+    assert named[1].startswith("woman/2.jpg: The picture is empty")
+
+
+def test_pictures_that_a_shard_lacks_are_damaged(tmp_path: Path) -> None:
+    whole = cv2.imencode(".png", np.full((40, 40, 3), 9, np.uint8))[1].tobytes()
+    images = [{"bytes": whole, "path": "0"}, None, {"bytes": None, "path": "2"}]
+    pq.write_table(pa.table({"image": images, "age": [1, 2, 3]}), tmp_path / "x.parquet")
+    with pytest.warns(DataWarning, match=r"2 of 3 left out \(damaged pictures\): row 1, row 2"):
+        made = prepare(open_source(tmp_path / "x.parquet"), tmp_path / "out", detector="haar", workers=0)
+    assert made.labels["age"].tolist() == [1]

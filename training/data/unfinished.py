@@ -1,0 +1,75 @@
+"""Crops that are being made: what is on disk already, so that a killed preparation goes on where it was."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK: Final = 256
+"""Crops between two times that they are written through to the disk: as many are lost, at most, when all is killed."""
+
+
+class Unfinished:
+    """`crops.npy` in its full length, and `crops.log`, which names the rows of it that are whole.
+
+    The first line of the log says what is being cropped, every other one is a row and whether its face was found (0 or
+    1). A row is logged when its crop is on disk, so that the log is true whatever happens. Damaged pictures are not
+    logged: they are tried again.
+
+    Args:
+        folder: where both are; what is there of other crops is removed.
+        shape: (N, H, W, 3).
+        what: whatever the crops depend on.
+
+    Attributes:
+        crops: (N, H, W, 3) uint8, mapped from disk.
+        found: by row, whether the face was found.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int, int, int], what: str) -> None:
+        self._log, self._waiting = folder / "crops.log", dict[int, bool]()
+        heading, crops = sha256(what.encode()).hexdigest(), folder / "crops.npy"
+        logged = _logged(self._log, heading) if _shape(crops) == shape else None
+        if logged is None:
+            for name in ("labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
+                (folder / name).unlink(missing_ok=True)
+            np.lib.format.open_memmap(crops, mode="w+", dtype=np.uint8, shape=shape)
+            self._log.write_text(f"{heading}\n")
+        self.found = logged or {}
+        self.crops = np.lib.format.open_memmap(crops, mode="r+")
+
+    def add(self, row: int, crop: NDArray[np.uint8], found: bool) -> None:
+        """Write a crop (H, W, 3) into its row."""
+        self.crops[row], self._waiting[row] = crop, found
+        if len(self._waiting) >= BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write through to the disk."""
+        self.crops.flush()
+        with self._log.open("a") as log:
+            log.write("".join(f"{row} {int(found)}\n" for row, found in self._waiting.items()))
+        self.found |= self._waiting
+        self._waiting.clear()
+
+    def discard(self) -> None:
+        """Forget what was done; the crops stay."""
+        self._log.unlink(missing_ok=True)
+
+
+def _shape(crops: Path) -> tuple[int, ...] | None:
+    try:
+        return np.load(crops, mmap_mode="r").shape
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _logged(log: Path, heading: str) -> dict[int, bool] | None:
+    """The rows of a log with this heading; of its lines, those that are whole."""
+    if not log.is_file():
+        return None
+    first, *lines = log.read_text().split("\n")
+    pairs = [line.split() for line in lines]
+    return {int(pair[0]): pair[1] == "1" for pair in pairs if len(pair) == 2} if first == heading else None
