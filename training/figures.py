@@ -19,9 +19,13 @@ from training.metrics import (
     age_figures,
     binary_confusion,
     calibration_error,
+    class_ranking_figures,
     confusion,
+    cumulative_score,
     groups_of,
+    macro,
     mean_known,
+    ranking_figures,
     ratio,
 )
 from training.metrics.calibration import BINS
@@ -30,6 +34,11 @@ from training.records import Record, entries, entry, plain
 
 _MALE: Final = ATTRIBUTES.index(GENDER_ATTRIBUTE)
 _TINY: Final = 1e-7
+
+_JOINT: Final[tuple[tuple[str, ...], ...]] = (("Male", "Young"), ("Male", "Mustache", "Wearing_Lipstick", "Young"))
+"""What the thesis of 2017 asked for at once: its networks GenAge and Multi4."""
+_MOST_JOINT: Final = 8
+"""All that a checkpoint answers are asked for at once up to this many; of more hardly a picture has all right."""
 
 
 def figures(
@@ -40,7 +49,7 @@ def figures(
     "attributes", "gender", "age", "expression": figures by name, of single attributes as `{figure: {name: value}}`;
     "calibration": expected calibration errors with and without the checkpoint's calibration; "confusion": counts of
     gender and expression, truth by answer. A yes-or-no answer is yes from a calibrated probability of 0.5; precision,
-    recall and F1 of gender are those of "man".
+    recall, F1 and average precision of gender are those of "man".
 
     Args:
         labels, answers: of the same N pictures.
@@ -66,6 +75,8 @@ def figures(
     if answers.years is not None and _known(labels, "age"):
         samples = age_figures(labels["age"], answers.years, bootstrap, answers.low, answers.high)
         record["age"] = _flat([entry(name, values) for name, values in samples.items()])
+        score = cumulative_score(labels["age"], answers.years, bootstrap)
+        record["age"] |= entries("cumulative_score", score, [str(k) for k in range(score.shape[1])])
     if answers.expression is not None and _known(labels, "expression_label"):
         p, raw = answers.expression, uncalibrated_expression(answers.expression, calibration)
         record["expression"], tables["expression"] = _expression(labels, p, answers.unsure_expression, bootstrap)
@@ -130,6 +141,11 @@ def _attributes(truth: NDArray, probability: NDArray, unsure: NDArray[np.bool_] 
     samples = {name: figure(counts) for name, figure in FIGURES.items()}  # (1 + R, K) each
     record = _flat([entry(f"mean_{name}", mean_known(values)) for name, values in samples.items()])
     record |= _flat([entries(name, values, names) for name, values in samples.items()])
+    ranked = [ranking_figures(truth[:, k], probability[:, column], bootstrap) for k, column in enumerate(columns)]
+    by_attribute = {name: np.stack([one[name] for one in ranked], 1) for name in ranked[0]}  # (1 + R, K) each
+    record |= _flat([entry(f"mean_{name}", values) for name, values in macro(by_attribute).items()])
+    record |= _flat([entries(name, values, names) for name, values in by_attribute.items()])
+    record |= _joint(_right(truth, answer), names, bootstrap)
     share = counts[0, :, 1].sum(-1) / counts[0].sum((-2, -1))
     record["positive_rate"] = {name: plain(value) for name, value in zip(names, share, strict=True)}
     record["majority_accuracy"] = {name: plain(max(value, 1 - value)) for name, value in zip(names, share, strict=True)}
@@ -139,6 +155,26 @@ def _attributes(truth: NDArray, probability: NDArray, unsure: NDArray[np.bool_] 
     return record
 
 
+def _joint(right: NDArray[np.float64], names: list[str], bootstrap: Bootstrap) -> Record:
+    """`joint_accuracy`: the share of pictures with every answer of a set of attributes right, by "Male+Young".
+
+    The sets are those of the thesis of 2017 as far as `names` has them, and all `names` where they are few. Each
+    attribute is answered by itself, by a softmax over combinations too (the sum over its combinations). A picture
+    counts where all of the set are labelled.
+
+    Args:
+        right: (N, K) 1, 0, or NaN where unknown, in the order of `names`.
+    """
+    sets = {chosen for chosen in _JOINT if set(chosen) <= set(names)}
+    if 2 <= len(names) <= _MOST_JOINT:
+        sets.add(tuple(names))
+    columns = {"+".join(chosen): [names.index(name) for name in chosen] for chosen in sorted(sets)}
+    if not columns:
+        return {}
+    every = np.stack([right[:, part].min(1) for part in columns.values()], 1)  # (N, sets); NaN if any is
+    return entries("joint_accuracy", bootstrap.mean(every), list(columns))
+
+
 def _gender(
     truth: NDArray, probability: NDArray, unsure: NDArray[np.bool_] | None, bootstrap: Bootstrap
 ) -> tuple[Record, Record]:
@@ -146,6 +182,7 @@ def _gender(
     answer = probability >= 0.5
     counts = binary_confusion(truth[:, None], answer[:, None], bootstrap)[:, 0]  # (1 + R, 2, 2)
     record = _flat([entry(name, figure(counts)) for name, figure in FIGURES.items()])
+    record |= _flat([entry(name, part) for name, part in ranking_figures(truth, probability, bootstrap).items()])
     if unsure is not None:
         record |= _unsure(_right(truth, answer), unsure, bootstrap)
     return record, _table(GENDERS, counts)
@@ -160,6 +197,9 @@ def _expression(
     record = _flat([entry(name, figure(counts)) for name, figure in FIGURES.items()])
     by_class = {"precision": per_class_precision, "recall": per_class_recall, "f1": per_class_f1}
     record |= _flat([entries(f"class_{name}", figure(counts), EXPRESSIONS) for name, figure in by_class.items()])
+    ranked = class_ranking_figures(truth, probabilities, bootstrap)
+    record |= _flat([entry(name, values) for name, values in macro(ranked).items()])
+    record |= _flat([entries(f"class_{name}", values, EXPRESSIONS) for name, values in ranked.items()])
     if "expression" in labels and (majority := _majority(labels["expression"], truth)) is not None:
         record |= entry("votes_accuracy", bootstrap.mean(_right(majority, answer)))
     if unsure is not None:

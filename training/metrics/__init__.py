@@ -3,11 +3,12 @@
 Every figure is a function of sums over pictures, so that its bootstrap is one matrix product (`bootstrap.py`).
 """
 
-from training.metrics.age import age_figures
+from training.metrics.age import age_figures, cumulative_score
 from training.metrics.bootstrap import Bootstrap, Estimate, Samples, mean_known, ratio
 from training.metrics.calibration import calibration_error
 from training.metrics.classification import FIGURES, binary_confusion, confusion
 from training.metrics.groups import SMALL_GROUP, Group, groups_of
+from training.metrics.ranking import class_ranking_figures, macro, ranking_figures
 
 __all__ = [
     "FIGURES",
@@ -19,8 +20,12 @@ __all__ = [
     "age_figures",
     "binary_confusion",
     "calibration_error",
+    "class_ranking_figures",
     "confusion",
+    "cumulative_score",
     "groups_of",
+    "macro",
     "mean_known",
+    "ranking_figures",
     "ratio",
 ]
