@@ -9,6 +9,7 @@ from training.metrics.calibration import calibration_error
 from training.metrics.classification import FIGURES, binary_confusion, confusion
 from training.metrics.groups import SMALL_GROUP, Group, groups_of
 from training.metrics.ranking import class_ranking_figures, macro, ranking_figures
+from training.metrics.verification import cross_validated, pair_scores, verification
 
 __all__ = [
     "FIGURES",
@@ -22,10 +23,13 @@ __all__ = [
     "calibration_error",
     "class_ranking_figures",
     "confusion",
+    "cross_validated",
     "cumulative_score",
     "groups_of",
     "macro",
     "mean_known",
+    "pair_scores",
     "ranking_figures",
     "ratio",
+    "verification",
 ]
