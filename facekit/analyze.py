@@ -137,6 +137,21 @@ class FaceAnalyzer:
         pairs = self._frozen(torch.cat([x, x.flip(3)]))
         return {task: values.view(2, len(x), -1).mean(0) for task, values in pairs.items()}
 
+    @torch.inference_mode()
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, D) embeddings, what the heads read their answers from, averaged over the crop and its mirror image.
+
+        Args:
+            crops: (N, H, W, 3) uint8 RGB of the checkpoint's framing, N at least 1.
+        """
+        parts = []
+        for i in range(0, len(crops), _BATCH):
+            x = self.normalize(crops[i : i + _BATCH])
+            pairs = self.model.embed(torch.cat([x, x.flip(3)]))
+            parts.append(pairs.view(2, len(x), -1).mean(0).float().cpu())
+        embeddings: NDArray[np.float32] = torch.cat(parts).numpy()
+        return embeddings
+
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
         """(N, H, W, 3) uint8 crops to the network's input: (N, 3, H, W) float32 in [-1, 1] at its own size."""
         views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])

@@ -1,9 +1,10 @@
-"""python -m training recipes | fit | experiment | join | calibrate | evaluate | prepare | report."""
+"""python -m training recipes | fit | experiment | join | calibrate | evaluate | verify | mcnemar | prepare | report."""
 
 from __future__ import annotations
 
 import shlex
 import warnings
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,12 @@ SplitOption = Annotated[
     str | None, typer.Option("--split", help="train, validation, test, or the data set's own name.")
 ]
 DetectorOption = Annotated[str, typer.Option("--detector", help="mtcnn or haar.")]
+CheckpointOption = Annotated[
+    str | None, typer.Option("--checkpoint", help="A shipped name, folder or Hub repository; the default if none.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
+ResamplesOption = Annotated[int, typer.Option("--resamples", min=20, help="Of the bootstrap.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="A torch device such as cuda.")]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes that find and crop faces; 0: this one.")
 ]
@@ -148,16 +155,23 @@ def calibrate(
 @app.command()
 def evaluate(
     data: DataOption,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="A shipped name, folder or Hub repository; the default if none.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     split: SplitOption = None,
     detector: DetectorOption = "mtcnn",
-    json: Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")] = None,
+    json: JsonOption = None,
+    answers: Annotated[
+        Path | None, typer.Option("--answers", help="Write every picture's answers to this file, for `mcnemar`.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Draw ROC and the like into this folder.")] = None,
+    mistakes: Annotated[
+        Path | None,
+        typer.Option("--mistakes", help="Write a page of the most confident mistakes, and a list of all, there."),
+    ] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="Mistakes of each question on that page.")] = 12,
     seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = 0,
-    resamples: Annotated[int, typer.Option(min=20, help="Of the bootstrap.")] = 1000,
+    resamples: ResamplesOption = 1000,
     workers: WorkersOption = 2,
-    device: Annotated[str | None, typer.Option(help="A torch device such as cuda.")] = None,
+    device: DeviceOption = None,
 ) -> None:
     """Measure a checkpoint from the photos on; of several splits the test split where none is named."""
     from training.data import open_source
@@ -165,22 +179,82 @@ def evaluate(
     split = _evaluated_split(data, split)
     source = open_source(data, split)
     from facekit.analyze import FaceAnalyzer
-    from training.evaluate import evaluate as measure
+    from training.evaluate import measure, read_source
     from training.records import write_record
 
-    if json is not None:  # a folder that cannot be made should not cost an evaluation
-        json.parent.mkdir(parents=True, exist_ok=True)
+    _make_folders(*(path.parent for path in (json, answers) if path is not None), figures, mistakes)
     analyzer = FaceAnalyzer.from_pretrained(checkpoint, detector=detector, device=device)
-    record = measure(
-        analyzer, source, data=data.as_posix(), split=split, seed=seed, resamples=resamples, workers=workers
+    reading = read_source(analyzer, source, workers=workers)
+    record = measure(analyzer, reading, data=data.as_posix(), split=split, seed=seed, resamples=resamples)
+    options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
+    record["command"] = _command("evaluate", options)
+    if json is not None:
+        write_record(json, record)
+    if answers is not None:
+        from training.answer_file import answer_lines, write_lines
+
+        write_lines(answers, answer_lines(reading))
+    if figures is not None:
+        from training.plots import draw_figures
+
+        draw_figures(figures, reading.labels, reading.answers, record)
+    if mistakes is not None:
+        from training.gallery import write_gallery
+
+        write_gallery(mistakes, analyzer, reading, most=most, workers=workers)
+    _show(record)
+
+
+@app.command()
+def verify(
+    data: DataOption,
+    checkpoint: CheckpointOption = None,
+    split: SplitOption = None,
+    each: Annotated[int, typer.Option(min=2, help="Pairs of the same person a fold, and as many of others.")] = 300,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 10,
+    detector: DetectorOption = "mtcnn",
+    json: JsonOption = None,
+    seed: Annotated[int, typer.Option(help="Of the pairs and of the bootstrap.")] = 0,
+    resamples: ResamplesOption = 1000,
+    workers: WorkersOption = 2,
+    device: DeviceOption = None,
+) -> None:
+    """Measure how well embeddings tell people apart, on LFW's own pairs or on pairs of any set that names people."""
+    from training.data import has_pairs, open_source, read_pairs
+    from training.data.layout import WHOLE
+    from training.data.pairs import identity_pairs
+
+    split = WHOLE if has_pairs(data) else _evaluated_split(data, split)
+    source = open_source(data, split)
+    if "identity" not in source.labels:
+        raise DataError(f"{data} does not say who is on which picture: choose data with identities, such as CelebA.")
+    pairs = read_pairs(data) if has_pairs(data) else identity_pairs(source.labels["identity"], folds, each, seed)
+    from facekit.analyze import FaceAnalyzer
+    from training.records import write_record
+    from training.verify import verify as compare
+
+    _make_folders(*([json.parent] if json is not None else []))
+    analyzer = FaceAnalyzer.from_pretrained(checkpoint, detector=detector, device=device)
+    record = compare(
+        analyzer, source, pairs, data=data.as_posix(), split=split, seed=seed, resamples=resamples, workers=workers
     )
     options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
-    record["command"] = "python -m training evaluate " + shlex.join(
-        word for option, value in options.items() if value is not None for word in (option, value)
-    )
+    record["command"] = _command("verify", {**options, "--each": str(each), "--folds": str(folds)})
     if json is not None:
         write_record(json, record)
     _show(record)
+
+
+@app.command()
+def mcnemar(
+    first: Annotated[Path, typer.Argument(help="What `evaluate --answers` wrote of one checkpoint.")],
+    second: Annotated[Path, typer.Argument(help="The same of another checkpoint on the same pictures.")],
+) -> None:
+    """Test question by question which of two checkpoints errs less; one line of JSON each, p-values uncorrected."""
+    from training.answer_file import compare_answers, read_answers
+
+    for line in compare_answers(read_answers(first), read_answers(second)):
+        typer.echo(dumps(line))
 
 
 @app.command()
@@ -248,6 +322,19 @@ def _evaluated_split(data: Path, split: str | None) -> str:
 
     there = splits_of(data)
     return choose_split(there, "test" if split is None and len(there) > 1 and "test" in there else split, data)
+
+
+def _make_folders(*folders: Path | None) -> None:
+    """Now: a folder that cannot be made should not cost an evaluation."""
+    for folder in folders:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def _command(name: str, options: dict[str, str | None]) -> str:
+    """The command line that measures the same again."""
+    words = [word for option, value in options.items() if value is not None for word in (option, value)]
+    return f"python -m training {name} {shlex.join(words)}"
 
 
 def _record_files(paths: list[Path]) -> list[Path]:

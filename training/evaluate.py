@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,34 @@ from rich.progress import track
 from facekit.analyze import FaceAnalyzer
 from facekit.answers import Answers
 from facekit.errors import DataError
-from training.data import Source
+from training.data import LabelArrays, Source
 from training.data.prepare import crop_pictures
 from training.figures import figures, group_table
 from training.records import Record
 from training.runs import versions
 
 _BATCH: Final = 64
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a checkpoint answered for the N pictures of a source that could be read.
+
+    Attributes:
+        rows: (N,) their indices in the source.
+        labels, answers: of these pictures, in that order.
+        found: (N,) whether the detector found the face; where it did not, the network read the frame.
+        damaged: what is wrong with the other pictures, by their index in the source.
+    """
+
+    source: Source
+    rows: NDArray[np.int64]
+    labels: LabelArrays
+    answers: Answers
+    found: NDArray[np.bool_]
+    damaged: dict[int, str]
 
 
 def evaluate(
@@ -35,15 +57,52 @@ def evaluate(
 ) -> Record:
     """Measure whatever the labels of `source` and the answers of `analyzer` have in common.
 
+    `read_source`, then `measure`, whose arguments and record these are.
+
+    Raises:
+        DataError: no picture could be read, or nothing that is labelled is answered.
+    """
+    reading = read_source(analyzer, source, workers=workers, progress=progress)
+    return measure(analyzer, reading, data=data, split=split, seed=seed, resamples=resamples)
+
+
+def read_source(analyzer: FaceAnalyzer, source: Source, *, workers: int = 0, progress: bool = True) -> Reading:
+    """The answers for every picture of `source`.
+
     A picture is about one face (`locate_face`); where the detector finds none, the network reads the frame
     and the picture still counts. Damaged pictures do not count, and are named.
 
     Args:
+        workers: processes that detect and crop, for detectors that `load_detector` knows by name; 0 does it here,
+            with the analyzer's own detector.
+
+    Raises:
+        DataError: no picture could be read.
+    """
+    parts, went = read_pictures(analyzer, source, analyzer.predict, workers=workers, progress=progress)
+    damaged = {i: error for i, error in enumerate(went) if isinstance(error, str)}
+    rows = np.array([i for i in range(len(source)) if i not in damaged])
+    labels = {name: values[rows] for name, values in source.labels.items()}
+    found = np.array([went[i] for i in rows], bool)
+    return Reading(source, rows, labels, _join(parts), found, damaged)
+
+
+def measure(
+    analyzer: FaceAnalyzer,
+    reading: Reading,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Record:
+    """How good the answers are.
+
+    Args:
+        analyzer: the one that answered.
         data, split: what to call the pictures in the record.
         seed: of the bootstrap.
         resamples: of the bootstrap.
-        workers: processes that detect and crop, for detectors that `load_detector` knows by name; 0 does it here,
-            with the analyzer's own detector.
 
     Returns:
         The figures (see `figures.figures`) of what is labelled, "groups", and what was measured with what: "data",
@@ -51,12 +110,9 @@ def evaluate(
         "resamples", "versions".
 
     Raises:
-        DataError: no picture could be read, or nothing that is labelled is answered.
+        DataError: nothing that is labelled is answered.
     """
-    answers, went = _answer(analyzer, source, workers, progress)
-    damaged = {i: error for i, error in enumerate(went) if isinstance(error, str)}
-    rows = np.array([i for i in range(len(source)) if i not in damaged])
-    labels = {name: values[rows] for name, values in source.labels.items()}
+    source, labels, answers = reading.source, reading.labels, reading.answers
     generator = np.random.default_rng(seed)
     measured = figures(labels, answers, analyzer.checkpoint.config.calibration, generator, resamples)
     if not measured.keys() & {"attributes", "gender", "age", "expression"}:
@@ -66,9 +122,9 @@ def evaluate(
     return {
         "data": data or source.name,
         "split": split,
-        "pictures": len(rows),
-        "no_face_found": sum(found is False for found in went),
-        "damaged": [f"{source.labels['file'][i]}: {error}" for i, error in damaged.items()],
+        "pictures": len(reading.rows),
+        "no_face_found": int((~reading.found).sum()),
+        "damaged": [f"{source.labels['file'][i]}: {error}" for i, error in reading.damaged.items()],
         "checkpoint": analyzer.checkpoint.name,
         "detector": analyzer.detector.name,
         "seed": seed,
@@ -79,10 +135,23 @@ def evaluate(
     }
 
 
-def _answer(analyzer: FaceAnalyzer, source: Source, workers: int, progress: bool) -> tuple[Answers, list[bool | str]]:
-    """The answers for all readable pictures, and for every picture whether its face was found, or why it is damaged."""
+def read_pictures(
+    analyzer: FaceAnalyzer,
+    source: Source,
+    read: Callable[[NDArray[np.uint8]], Part],
+    *,
+    workers: int,
+    progress: bool,
+) -> tuple[list[Part], list[bool | str]]:
+    """What `read` gives for the crops of all readable pictures, batch by batch; crops are (B, H, W, 3).
+
+    Also for every picture whether its face was found, or what is wrong with it.
+
+    Raises:
+        DataError: no picture could be read.
+    """
     waiting: list[NDArray[np.uint8]] = []
-    parts: list[Answers] = []
+    parts: list[Part] = []
     went: list[bool | str] = []
     crops = crop_pictures(source, analyzer.detector, analyzer.framing, workers=workers)
     console = Console(stderr=True)
@@ -90,15 +159,15 @@ def _answer(analyzer: FaceAnalyzer, source: Source, workers: int, progress: bool
         went.append(one if isinstance(one, str) else one[1])
         waiting += [] if isinstance(one, str) else [one[0]]
         if len(waiting) == _BATCH:
-            parts.append(analyzer.predict(np.stack(waiting)))
+            parts.append(read(np.stack(waiting)))
             waiting.clear()
     if waiting:
-        parts.append(analyzer.predict(np.stack(waiting)))
+        parts.append(read(np.stack(waiting)))
     if not parts:
         raise DataError(
             f"None of the {len(source)} pictures of {source.name} could be read: {went[0] if went else 'it is empty'}"
         )
-    return _join(parts), went
+    return parts, went
 
 
 def _join(parts: list[Answers]) -> Answers:

@@ -50,6 +50,9 @@ _KEPT: Final = (
 )
 """What of a record goes into config.json, where the page reads it."""
 
+_KINDS: Final = ("roc_auc", "average_precision", "equal_error_rate")
+"""Figures that go by a name of their own in the card's model-index."""
+
 _GROUP_FIGURES: Final = {
     "attributes.mean_accuracy": ("attributes, mean accuracy", percent),
     "gender.accuracy": ("gender, accuracy", percent),
@@ -90,7 +93,12 @@ def write_card(folder: Path, name: str, records: Sequence[Record]) -> None:
         CheckpointError: the folder holds no checkpoint, or a damaged one.
     """
     config = read_config(folder)
-    metrics = {set_name(record): {key: record[key] for key in _KEPT if key in record} for record in records}
+    metrics: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: "verification" in record):
+        kept: Record = {key: record[key] for key in _KEPT if key in record}
+        if "verification" in record:  # beside what was measured of single faces on the same set
+            kept = kept | metrics.get(set_name(record), {}) | {"verification": record["verification"]}
+        metrics[set_name(record)] = kept
     write_text(folder / CONFIG_FILE, config_text(config.model_copy(update={"metrics": metrics})))
     write_text(folder / CARD_FILE, str(model_card(name, config, records)))
 
@@ -105,10 +113,16 @@ def _eval_results(record: Record) -> Iterable[EvalResult]:
                 dataset_type={name: key for key, name in SETS.items()}.get(set_name(record), set_name(record)),
                 dataset_name=_title(record),
                 dataset_split=record["split"],
-                metric_type="mae" if form is years else "accuracy",
+                metric_type="mae"
+                if form is years
+                else next((kind for kind in _KINDS if key.endswith(kind)), "accuracy"),
                 metric_name=title,
                 metric_value=value,
             )
+
+
+def _kind(key: str) -> str:
+    return next((kind for kind in _KINDS if key.endswith(kind)), "accuracy")
 
 
 def _headlines(records: Sequence[Record]) -> str:

@@ -54,7 +54,15 @@ def years(value: float) -> str:
 HEADLINES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "attributes.mean_accuracy": ("mean accuracy of the attributes", percent),
     "attributes.mean_balanced_accuracy": ("mean balanced accuracy of the attributes", percent),
+    "attributes.mean_roc_auc": ("mean area under ROC of the attributes", percent),
+    "attributes.mean_average_precision": ("mean average precision of the attributes", percent),
+    "attributes.joint_accuracy.Male+Young": ("Male and Young right at once", percent),
+    "attributes.joint_accuracy.Male+Mustache+Wearing_Lipstick+Young": (
+        "Male, Mustache, Wearing_Lipstick and Young right at once",
+        percent,
+    ),
     "gender.accuracy": ("perceived gender, accuracy", percent),
+    "gender.equal_error_rate": ("perceived gender, equal error rate", percent),
     "attributes.accuracy.Eyeglasses": ("Eyeglasses, accuracy", percent),
     "attributes.accuracy.Smiling": ("Smiling, accuracy", percent),
     "attributes.accuracy.Wearing_Lipstick": ("Wearing_Lipstick, accuracy", percent),
@@ -65,6 +73,9 @@ HEADLINES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "expression.accuracy": ("expression, accuracy on the original labels", percent),
     "expression.balanced_accuracy": ("expression, balanced accuracy", percent),
     "expression.votes_accuracy": ("expression, agreement with most annotators", percent),
+    "verification.accuracy": ("same person or not, accuracy", percent),
+    "verification.equal_error_rate": ("same person or not, equal error rate", percent),
+    "verification.roc_auc": ("same person or not, area under ROC", percent),
     "calibration.attributes.mean_ece": ("calibration error of the attributes", percent),
     "calibration.expression.ece": ("calibration error of expression", percent),
 }
@@ -108,7 +119,11 @@ def results_table(records: Iterable[Record], path: Path = RESULTS, *, more: str 
     """
     ordered = sorted(
         records,
-        key=lambda record: (set_name(record), str(record["split"]), str(record["checkpoint"]), str(record["data"])),
+        key=lambda record: (
+            set_name(record),
+            *(str(record[key]) for key in ("split", "checkpoint", "data")),
+            "verification" in record,
+        ),
     )
     block = f"{START}\n\n" + "\n".join([*map(_section, ordered), *([more] if more else [])]) + f"\n{END}"
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD + START + END + "\n"

@@ -86,7 +86,13 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(options, name=name)
         config = CheckpointConfig(tasks={"age": AgeTask()})
         checkpoint = SimpleNamespace(name="colour", config=config)
-        return SimpleNamespace(detector=FindsNothing(), framing=FACE, checkpoint=checkpoint, predict=read_colour)
+        return SimpleNamespace(
+            detector=FindsNothing(),
+            framing=FACE,
+            checkpoint=checkpoint,
+            predict=read_colour,
+            embed=lambda crops: crops[:, 64, 56].astype(np.float32),
+        )
 
     monkeypatch.setattr(facekit.analyze.FaceAnalyzer, "from_pretrained", from_pretrained)
     return asked
@@ -122,6 +128,33 @@ def test_evaluate_one_file_with_a_named_checkpoint(data: Path, analyzer: dict[st
     assert (analyzer["name"], analyzer["detector"]) == ("user/model", "haar")
 
 
+def test_evaluate_writes_answers_that_mcnemar_compares(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    answers = tmp_path / "deep" / "a.jsonl"
+    words = ("--data", data, "--workers", 0, "--resamples", 20, "--answers", answers)
+    more = ("--figures", tmp_path / "figures", "--mistakes", tmp_path / "mistakes", "--most", 1)
+    result = run("evaluate", *words, *more)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "figures" / "cumulative-score.png").exists()
+    assert "Nothing was answered wrong." in (tmp_path / "mistakes" / "index.html").read_text()
+    compared = [json.loads(line) for line in run("mcnemar", answers, answers).stdout.splitlines()]
+    assert [(one["question"], one["pictures"], one["p"]) for one in compared] == [("gender", 6, 1), ("age", 6, 1)]
+
+
+def test_verify_pairs_people_by_their_identity(analyzer: dict[str, Any], tmp_path: Path) -> None:
+    images = [{"bytes": colour(i), "path": f"{i}.png"} for i in range(24)]
+    table = pa.table({"image": images, "celeb_id": [i // 3 for i in range(24)]})
+    pq.write_table(table, tmp_path / "people.parquet")
+    out = tmp_path / "v.json"
+    words = ("--data", tmp_path / "people.parquet", "--each", 3, "--folds", 2, "--json", out, "--workers", 0)
+    result = run("verify", *words)
+    assert result.exit_code == 0, result.output
+    assert read(out)["verification"]["pairs"] == 12
+    assert read(out)["command"].endswith("--detector mtcnn --each 3 --folds 2")
+    assert "same person or not, accuracy" in result.stdout
+    assert run("report", out, "--out", tmp_path / "R.md").exit_code == 0
+    assert "same person or not, equal error rate" in (tmp_path / "R.md").read_text()
+
+
 def test_mistakes_are_one_sentence(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
     assert "known layouts" in mistake("evaluate", "--data", tmp_path)
     assert "does not exist" in mistake("evaluate", "--data", tmp_path / "x")
@@ -129,6 +162,8 @@ def test_mistakes_are_one_sentence(data: Path, analyzer: dict[str, Any], tmp_pat
     assert "No checkpoint" in mistake("evaluate", "--checkpoint", "nothing", "--data", data)
     assert "Unknown recipe" in mistake("fit", "no-such-recipe")
     assert "lerning_rate" in mistake("fit", "faces", "lerning_rate=1")
+    assert "who is on which picture" in mistake("verify", "--data", data)
+    assert "Cannot read" in mistake("mcnemar", tmp_path / "a.jsonl", tmp_path / "b.jsonl")
     assert "No records" in mistake("report", tmp_path, "--out", tmp_path / "R.md")
 
 

@@ -143,6 +143,63 @@ def test_confusion_calibration_and_coverage(record: Record) -> None:
     assert record["age"]["coverage_80"] == pytest.approx(0.9)
 
 
+def test_how_well_answers_are_ranked(record: Record) -> None:
+    # 0.1 for 28 women and for 7 of 42 men, 0.9 for the rest: the curve goes from (0, 0) by (0, 5 / 6) to (1, 1)
+    assert record["gender"]["roc_auc"] == pytest.approx(11 / 12, abs=1e-6)
+    assert record["gender"]["equal_error_rate"] == pytest.approx(1 / 7, abs=1e-6)
+    assert record["attributes"]["roc_auc"]["Smiling"] == 0.5  # always answered alike
+    assert record["attributes"]["mean_average_precision"] == pytest.approx(0.1)
+    assert set(record["expression"]["class_average_precision"]) == set(EXPRESSIONS)
+    assert record["expression"]["roc_auc"] > 0.9
+    low, high = interval_of(record, "gender.roc_auc") or (1, 0)
+    assert low < record["gender"]["roc_auc"] < high
+
+
+def test_the_cumulative_score_is_a_curve(record: Record) -> None:
+    score = record["age"]["cumulative_score"]
+    assert list(score) == [str(k) for k in range(16)]
+    assert (score["0"], score["5"], score["6"]) == pytest.approx((0.9, record["age"]["within_5"], 1))
+    assert interval_of(record, "age.cumulative_score.5") == record["age"]["within_5_interval"]
+
+
+def answering(**probabilities: list[float]) -> Any:
+    """An analyzer that answers these attributes alone, the same for all pictures but in their order."""
+
+    def predict(crops: NDArray[np.uint8]) -> Answers:
+        attributes = np.full((len(crops), 40), np.nan, np.float32)
+        for name, values in probabilities.items():
+            attributes[:, ATTRIBUTES.index(name)] = values
+        return Answers(attributes, np.zeros(attributes.shape, bool), None, None, None, None, None, None, None)
+
+    return stand_in(predict)
+
+
+def test_joint_accuracy_asks_for_all_at_once() -> None:
+    yes = {name: [0.9] * 4 for name in ("Male", "Mustache", "Wearing_Lipstick", "Young")}
+    labels = {
+        "Male": [True, True, True, False],
+        "Mustache": [True, True, False, True],
+        "Wearing_Lipstick": [True] * 4,
+        "Young": [True, False, True, True],
+        "Smiling": [True] * 4,
+    }
+    pictures = source([colour(30)] * 4, **labels)
+    found = measure(pictures, answering(**yes))
+    assert found["attributes"]["joint_accuracy"] == {"Male+Mustache+Wearing_Lipstick+Young": 0.25, "Male+Young": 0.5}
+    assert interval_of(found, "attributes.joint_accuracy.Male+Young") is not None
+    few = measure(pictures, answering(Smiling=[0.9] * 4, Young=[0.9] * 4))
+    assert few["attributes"]["joint_accuracy"] == {"Smiling+Young": 0.75}
+    assert "joint_accuracy" not in measure(pictures, answering(Young=[0.9] * 4))["attributes"]
+
+
+def test_a_picture_without_all_labels_has_no_joint_answer() -> None:
+    attributes = np.full((3, 40), np.nan, np.float32)
+    attributes[:, [MALE, ATTRIBUTES.index("Young")]] = [[1, 1], [1, np.nan], [0, 1]]
+    labels: LabelArrays = {"file": np.array(["a", "b", "c"]), "attributes": attributes}
+    found = measure(Source("some", labels, lambda i: colour(30)), answering(Male=[0.9] * 3, Young=[0.9] * 3))
+    assert found["attributes"]["joint_accuracy"] == {"Male+Young": 0.5}
+
+
 def test_groups_are_gender_by_race_by_age(record: Record) -> None:
     groups = {tuple(group["of"].items()): group for group in record["groups"]}
     assert groups[("race", "white"),]["pictures"] == 35

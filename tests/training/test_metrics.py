@@ -25,6 +25,7 @@ from training.metrics import (
     binary_confusion,
     calibration_error,
     confusion,
+    cumulative_score,
     groups_of,
     mean_known,
 )
@@ -111,6 +112,14 @@ def test_age_figures_by_hand() -> None:
     value = {name: samples[0] for name, samples in found.items()}
     expected = {"mae": 8 / 3, "within_5": 2 / 3, "mean_error": -4 / 3, "coverage_80": 2 / 3, "width_80": 6}
     assert value == pytest.approx(expected)
+
+
+def test_the_cumulative_score_counts_answers_up_to_so_many_years_off() -> None:
+    truth = np.array([10, 20, 30, 40, np.nan], np.float32)
+    score = cumulative_score(truth, np.array([10, 21.5, 25, 60, 50], np.float32), bootstrap(5), most=6)
+    assert score[0].tolist() == [0.25, 0.25, 0.5, 0.5, 0.5, 0.75, 0.75]
+    assert score.shape == (201, 7)
+    assert (np.diff(score[1:], axis=1)[~np.isnan(score[1:, 0])] >= 0).all()
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:

@@ -136,6 +136,21 @@ def test_results_compare_with_the_floors(celeba: Record, tmp_path: Path) -> None
     assert "| at most 4.90 years" not in results_table([aged(5.1, split="validation")], tmp_path / "other.md")
 
 
+def test_what_verification_found_stands_beside_what_was_measured_of_single_faces(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(config_text(CONFIG))
+    compared = {"accuracy": 0.7, "accuracy_interval": [0.6, 0.8], "roc_auc": 0.75, "roc_auc_interval": [0.7, 0.8]}
+    pairs = aged(0.0, verification=compared, pictures=99)
+    del pairs["age"]
+    write_card(tmp_path, "default", [pairs, aged(4.5)])
+    kept = read_config(tmp_path).metrics["UTKFace"]
+    assert (kept["pictures"], kept["age"]["mae"], kept["verification"]) == (10, 4.5, compared)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert "same person or not, accuracy | 70.0 % (60.0 to 80.0)" in card.text
+    kinds = {one.metric_name: one.metric_type for one in card.data.eval_results or []}
+    assert kinds["same person or not, area under ROC"] == "roc_auc"
+    assert (kinds["same person or not, accuracy"], kinds["age, mean absolute error"]) == ("accuracy", "mae")
+
+
 def test_results_are_idempotent_and_keep_what_is_around_them(celeba: Record, tmp_path: Path) -> None:
     path = tmp_path / "RESULTS.md"
     first = results_table([celeba, aged(4.5)], path)

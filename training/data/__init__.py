@@ -11,7 +11,7 @@ from training.data.folders import CLASS_FOLDERS
 from training.data.hub import HUB
 from training.data.imdb_wiki import IMDB_WIKI
 from training.data.layout import DataWarning, Layout, choose_split
-from training.data.lfw import LFW, Pairs, read_pairs
+from training.data.lfw import LFW, has_pairs, read_pairs
 from training.data.lists import PICTURE_LISTS
 from training.data.shards import PARQUET
 from training.data.source import LabelArrays, Source, labels_from_columns
@@ -22,8 +22,8 @@ __all__ = [
     "LAYOUTS",
     "DataWarning",
     "LabelArrays",
-    "Pairs",
     "Source",
+    "has_pairs",
     "hold_out",
     "labels_from_columns",
     "open_source",

@@ -1,41 +1,21 @@
 """Layout: Labeled Faces in the Wild (Huang et al., 2007), `lfw/NAME/NAME_0001.jpg`, and its verification protocol."""
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facekit.errors import DataError
 from training.data.layout import WHOLE, Layout, warn_left_out
+from training.data.pairs import Pairs
 from training.data.source import Source, labels_from_columns
 from training.data.splits import DIVIDED, divide, subset
 
 _PLACES: Final = (".", "lfw", "lfw_funneled", "lfw-deepfunneled")
 _VIEW_1: Final = {"train": "peopleDevTrain.txt", "test": "peopleDevTest.txt"}
 _NAME: Final = re.compile(r"(.+)_\d{4}\.jpe?g", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """N pairs of pictures to verify: is this the same person?
-
-    Attributes:
-        left, right: (N,) int64, indices into `open_source(folder, "all")`.
-        same: (N,) bool.
-        fold: (N,) int64 from 0 on: of cross-validation; a threshold is chosen on the other folds.
-    """
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    same: NDArray[np.bool_]
-    fold: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.same)
 
 
 def _people(path: Path) -> Path | None:
@@ -89,6 +69,11 @@ def _read(path: Path, split: str) -> Source:
     if not len(rows):
         raise DataError(f"Nobody of {official[split]} is in {path}: unpack LFW there.")
     return subset(whole, rows)
+
+
+def has_pairs(folder: str | Path) -> bool:
+    """Whether this is LFW with its `pairs.txt`."""
+    return _owns(Path(folder)) and _text(Path(folder), "pairs.txt") is not None
 
 
 def read_pairs(folder: str | Path, name: str = "pairs.txt") -> Pairs:

@@ -3,11 +3,13 @@
 Every figure is a function of sums over pictures, so that its bootstrap is one matrix product (`bootstrap.py`).
 """
 
-from training.metrics.age import age_figures
+from training.metrics.age import age_figures, cumulative_score
 from training.metrics.bootstrap import Bootstrap, Estimate, Samples, mean_known, ratio
 from training.metrics.calibration import calibration_error
 from training.metrics.classification import FIGURES, binary_confusion, confusion
 from training.metrics.groups import SMALL_GROUP, Group, groups_of
+from training.metrics.ranking import class_ranking_figures, macro, ranking_figures
+from training.metrics.verification import cross_validated, pair_scores, verification
 
 __all__ = [
     "FIGURES",
@@ -19,8 +21,15 @@ __all__ = [
     "age_figures",
     "binary_confusion",
     "calibration_error",
+    "class_ranking_figures",
     "confusion",
+    "cross_validated",
+    "cumulative_score",
     "groups_of",
+    "macro",
     "mean_known",
+    "pair_scores",
+    "ranking_figures",
     "ratio",
+    "verification",
 ]

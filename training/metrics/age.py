@@ -1,9 +1,14 @@
 """Figures of age: how far off in years, and whether the intervals hold what they promise."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from training.metrics.bootstrap import Bootstrap, Samples
+
+CUMULATIVE_YEARS: Final = 15
+"""How far the cumulative score goes."""
 
 
 def age_figures(
@@ -30,6 +35,19 @@ def age_figures(
         inside = (low <= truth) & (truth <= high)
         values |= {"coverage_80": _share(inside, truth), "width_80": (high - low).astype(np.float64)}
     return {name: bootstrap.mean(value) for name, value in values.items()}
+
+
+def cumulative_score(
+    truth: NDArray[np.float32], years: NDArray[np.float32], bootstrap: Bootstrap, most: int = CUMULATIVE_YEARS
+) -> Samples:
+    """(1 + R, most + 1): the share of answers at most 0, 1, ... `most` years off (Geng et al., 2007).
+
+    Args:
+        truth: (N,) years, NaN where unknown.
+        years: (N,) answered.
+    """
+    within = abs(years - truth)[:, None] <= np.arange(most + 1)  # (N, most + 1)
+    return bootstrap.mean(_share(within, truth[:, None]))
 
 
 def _share(condition: NDArray[np.bool_], truth: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ A resample of N pictures is a row of N whole weights that say how often each was
 are one matrix product. Row 0 has weight 1 everywhere: the sample itself.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,10 +49,14 @@ class Bootstrap:
             drawn = np.bincount(generator.integers(count, size=count), minlength=count)
             row[:] = np.minimum(drawn, 255)
 
+    def batches(self) -> Iterator[NDArray[np.uint8]]:
+        """The (1 + R, N) weights, a few rows at a time."""
+        yield from (self.weights[i : i + _ROWS] for i in range(0, len(self.weights), _ROWS))
+
     def sums(self, values: NDArray) -> Samples:
         """(N, ...) values, one row a picture, to their (1 + R, ...) sums."""
         flat = values.reshape(len(values), -1).astype(np.float64)
-        parts = [self.weights[i : i + _ROWS].astype(np.float64) @ flat for i in range(0, len(self.weights), _ROWS)]
+        parts = [weights.astype(np.float64) @ flat for weights in self.batches()]
         return np.concatenate(parts).reshape(len(self.weights), *values.shape[1:])
 
     def mean(self, values: NDArray) -> Samples:
