@@ -93,7 +93,10 @@ class Loop:
         self._callbacks: dict[str, list[Callback]] = defaultdict(list)
 
     def add_callback(self, event: str, callback: Callback) -> None:
-        """Call `callback(loop)` on "step" (after every update), "epoch" (after validation) and "end"."""
+        """Call `callback(loop)` on "step" (after every update), "validated", "epoch" (once it is saved) and "end".
+
+        "validated" is called in the main process alone; it may add to `record` before that is saved.
+        """
         self._callbacks[event].append(callback)
 
     def state_dict(self) -> dict[str, Any]:
@@ -184,6 +187,7 @@ class Loop:
         self.epoch += 1
         if self.accelerator.is_main_process:
             self.record = self._measure(seconds)
+            self._call("validated")
         self.record = broadcast_object_list([self.record])[0]
         full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
         better = full_size and self.record["score"] > self.best
@@ -228,19 +232,26 @@ class Loop:
             callback(self)
 
 
-def fit(recipe: Recipe, *, resume: bool = False) -> Path:
+def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     """Prepare the data, train, calibrate on validation, and return the folder of the finished checkpoint.
 
     Args:
         resume: go on in the newest run folder of this recipe from its last whole epoch.
+        track: draw live curves, which `training.curves.watch` shows.
     """
     from training.calibrate import calibrate_checkpoint
+    from training.curves import add_curves
+    from training.monitors import add_alarms
 
     state = PartialState()
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
     folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
-    best = Loop(recipe, train, validation, folder).run(resume=resume)
+    loop = Loop(recipe, train, validation, folder)
+    add_alarms(loop)
+    if track:
+        add_curves(loop)
+    best = loop.run(resume=resume)
     if state.is_main_process:
         calibrate_checkpoint(best, validation, half=True)
     return best
