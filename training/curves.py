@@ -58,7 +58,7 @@ def add_curves(loop: Loop) -> None:
 
     def finish(loop: Loop) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            run.finish()
+            trackio.finish()
 
     for event, callback in {"step": draw_step, "epoch": draw_epoch, "end": finish}.items():
         loop.add_callback(event, callback)

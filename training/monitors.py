@@ -241,11 +241,12 @@ class _Alarms:
             self.said |= dying.keys()
             self._warn_of_layers(loop, history, dying)
         for head, found in self.heads.items():
-            since = _since(history, lambda record, head=head: record[SPREAD].get(head, 1.0) < _SAME)
+            since = _since(history, partial(_is_constant, head))
             followed = since is not None and since < loop.epoch and history[-2]["step"] * (1 - loop.recipe.ema) >= 1
             if since is not None and followed and head not in self.said:
                 self.said.add(head)
-                why = "look at the dead units first" if dying else _remedy(loop, since, "learning_rate", 1.0)
+                rate = "lower learning_rate" if since > 1 else "raise or lower learning_rate"  # it never did better
+                why = "look at the dead units first" if dying else _remedy(loop, since, rate, 1.0)
                 text = f"Head {head} gives every picture the same answer since epoch {since} ({found})"
                 warnings.warn(f"{text}: {why}.", RunWarning, stacklevel=1)
 
@@ -256,16 +257,18 @@ class _Alarms:
         more = [f"{layer} {_percent(dying[layer])}" for layer in others[:_LISTED]]
         if len(others) > _LISTED:
             more.append(f"and {len(others) - _LISTED} more")
-        text = (
-            f"{first}: {_percent(dying[first])} of units dead since epoch {since}"
-            + bool(more) * f" ({', '.join(more)})"
-        )
+        also = f" ({', '.join(more)})" if more else ""
+        text = f"{first}: {_percent(dying[first])} of units dead since epoch {since}{also}"
         rate = _rate(loop, self.weights[first.partition("#")[0]])
-        warnings.warn(f"{text}: {_remedy(loop, since, 'its learning rate', rate)}.", RunWarning, stacklevel=1)
+        warnings.warn(f"{text}: {_remedy(loop, since, 'lower its learning rate', rate)}.", RunWarning, stacklevel=1)
 
 
 def _on_cpu(logits: dict[str, Tensor]) -> dict[str, Tensor]:
     return {head: values.float().cpu() for head, values in logits.items()}
+
+
+def _is_constant(head: str, record: dict[str, Any]) -> bool:
+    return head in record[SPREAD] and record[SPREAD][head] < _SAME
 
 
 def _since(history: list[dict[str, Any]], collapsed: Callable[[dict[str, Any]], bool]) -> int | None:
@@ -281,12 +284,12 @@ def _rate(loop: Loop, weights: str) -> float:
     return next((group[FACTOR] for group in groups if any(one is parameter for one in group["params"])), 0.0)
 
 
-def _remedy(loop: Loop, since: int, rate_name: str, factor: float) -> str:
-    """What to do about a collapse that began in the epoch `since`."""
+def _remedy(loop: Loop, since: int, change: str, factor: float) -> str:
+    """What to do about a collapse that began in the epoch `since`: `change` the rate, of which this has a `factor`."""
     if not factor:  # a frozen layer dies of what those before it feed it
-        rate_name, factor = "learning_rate", 1.0
+        change, factor = "lower learning_rate", 1.0
     before = f" from epoch {loop.best_epoch}: init={loop.folder / 'best'}" if 0 < loop.best_epoch < since else ""
-    return f"lower {rate_name} (now {factor * loop.recipe.learning_rate:g}) and start again{before}"
+    return f"{change} (now {factor * loop.recipe.learning_rate:g}) and start again{before}"
 
 
 def _percent(share: float) -> str:

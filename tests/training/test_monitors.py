@@ -134,6 +134,7 @@ def test_averages_that_lag_are_no_constant_head(tmp_path: Path, ema: float, coun
     said = said_in(loop)
     assert len(said) == count
     assert all("same answer since epoch 1 (50 % woman; in the data" in text for text in said)
+    assert all("raise or lower learning_rate (now 1e-12)" in text for text in said)
 
 
 def test_layers_have_the_names_people_know() -> None:
