@@ -53,7 +53,8 @@ def add_curves(loop: Loop) -> None:
     def draw_epoch(loop: Loop) -> None:
         record = loop.record
         parts = ("validation", "dead", "spread")
-        figures = {name: record[name] for name in ("epoch", "score", "pictures_per_second", "waiting")}
+        whole = ("epoch", "score", "pictures_per_second", "waiting")
+        figures = {name.replace("_", " "): record[name] for name in whole}
         run.log(figures | {k: v for part in parts for k, v in _named(part, record.get(part, {})).items()}, loop.step)
 
     def finish(loop: Loop) -> None:

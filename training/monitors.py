@@ -32,7 +32,7 @@ DEAD, SPREAD = "dead", "spread"
 """Keys of the log: the share of dead units by layer, and how much a head's answers differ between pictures."""
 
 _HALF, _NEARLY_ALL, _RISING = 0.5, 0.9, 0.25
-_SAME, _NEAR = 0.002, 0.1
+_SAME, _EXACTLY_SAME, _NEAR = 2e-3, 1e-5, 0.1
 _LISTED = 3  # layers or answers in one sentence, beside the first
 
 
@@ -158,6 +158,11 @@ class HeadAnswers:
     spread: float
     as_in_data: bool
 
+    @property
+    def stuck(self) -> bool:
+        """Whether all pictures get one answer, and that the class prior: on its way there, a head is only slow."""
+        return self.spread < (_SAME if self.as_in_data else _EXACTLY_SAME)
+
     def __str__(self) -> str:
         """The three likeliest answers, and whether they are those of the data: "58 % woman, as in the data"."""
         if self.names == ("age",):
@@ -243,7 +248,7 @@ class _Alarms:
         for head, found in self.heads.items():
             since = _since(history, partial(_is_constant, head))
             followed = since is not None and since < loop.epoch and history[-2]["step"] * (1 - loop.recipe.ema) >= 1
-            if since is not None and followed and head not in self.said:
+            if since is not None and followed and (found.stuck or dying) and head not in self.said:
                 self.said.add(head)
                 rate = "lower learning_rate" if since > 1 else "raise or lower learning_rate"  # it never did better
                 why = "look at the dead units first" if dying else _remedy(loop, since, rate, 1.0)

@@ -55,7 +55,7 @@ def test_curves_are_grouped_by_recipe_and_stay_beside_the_runs(tmp_path: Path) -
     assert drawn["loss/age"] == 2.5
     assert drawn["learning rate"] == 0.1
     assert (drawn["validation/utkface mae"], drawn["dead/conv1"], drawn["spread/age"]) == (7.0, 0.25, 0.9)
-    assert drawn["pictures_per_second"] == 99
+    assert drawn["pictures per second"] == 99
     assert {point["step"] for point in points} == {10}
     assert list((tmp_path / FOLDER).glob(f"{PROJECT}*"))
     assert not (tmp_path / "home" / "trackio").exists()

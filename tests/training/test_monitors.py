@@ -235,6 +235,12 @@ def test_the_spread_of_a_head_tells_a_constant_from_an_answer() -> None:
     off = head_answers(decode(logits | {"gender": prior + 3}, tasks), targets, tasks)["gender"]
     assert not off.as_in_data
     assert f"in the data {100 - woman:.0f} % man" in str(off)
+    assert found["gender"].stuck and off.stuck and not found["age"].stuck
+    hardly = 0.002 * torch.randn(count, 1, generator=torch.Generator().manual_seed(0))
+    for shift, stuck in ((0, True), (1, False)):  # at the class prior, and still on the way to it
+        slow = head_answers(decode(logits | {"gender": prior + shift + hardly}, tasks), targets, tasks)["gender"]
+        assert 1e-4 < slow.spread < 2e-3
+        assert slow.stuck is stuck
 
 
 def test_the_log_stays_json(tmp_path: Path) -> None:
