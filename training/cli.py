@@ -1,4 +1,4 @@
-"""python -m training recipes | fit | experiment | join | calibrate | evaluate | verify | mcnemar | prepare | report."""
+"""python -m training COMMAND; `--help` lists the commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class _Group(TyperGroup):
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    typer.echo(str(message) if issubclass(category, DataWarning) else f"{category.__name__}: {message}", err=True)
+    own = category.__module__.startswith("training.")  # sentences for people, such as DataWarning and RunWarning
+    typer.echo(str(message) if own else f"{category.__name__}: {message}", err=True)
 
 
 app = typer.Typer(
@@ -86,6 +87,7 @@ def fit(
     fields: FieldsArgument = None,
     small: SmallOption = False,
     resume: ResumeOption = False,
+    track: Annotated[bool, typer.Option("--track", help="Draw live curves for `watch`, with trackio.")] = False,
 ) -> None:
     """Train a recipe and print the folder of the checkpoint."""
     from training.recipe import load_recipe
@@ -93,7 +95,27 @@ def fit(
     wanted = load_recipe(recipe, fields or [], small=small)
     from training.loop import fit as run  # after the recipe: a typo should not wait for torch
 
-    typer.echo(run(wanted, resume=resume))
+    typer.echo(run(wanted, resume=resume, track=track))
+
+
+@app.command()
+def watch(
+    runs: Annotated[Path, typer.Argument(help="The folder of the runs.")] = Path("runs"),
+    port: Annotated[int | None, typer.Option(help="A free one from 7860 on if none.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Show the live curves of runs trained with --track, until interrupted."""
+    from training.curves import watch as show
+
+    show(runs, port, browser=browser)
+
+
+@app.command()
+def dead(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+    """Show how many units of every layer died in a run, epoch by epoch."""
+    from training.curves import dead_table
+
+    Console().print(dead_table(run))
 
 
 @app.command()

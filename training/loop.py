@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,7 +101,10 @@ class Loop:
         self._callbacks: dict[str, list[Callback]] = defaultdict(list)
 
     def add_callback(self, event: str, callback: Callback) -> None:
-        """Call `callback(loop)` on "step" (after every update), "epoch" (after validation) and "end"."""
+        """Call `callback(loop)` on "step" (after every update), "validated", "epoch" (once it is saved) and "end".
+
+        "validated" is called in the main process alone; it may add to `record` before that is saved.
+        """
         self._callbacks[event].append(callback)
 
     def state_dict(self) -> dict[str, Any]:
@@ -192,6 +195,7 @@ class Loop:
         self.epoch += 1
         if self.accelerator.is_main_process:
             self.record = self._measure(seconds)
+            self._call("validated")
         self.record = broadcast_object_list([self.record])[0]
         full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
         better = full_size and self.record["score"] > self.best
@@ -203,8 +207,7 @@ class Loop:
     def _measure(self, seconds: float) -> dict[str, Any]:
         """This epoch's line of the log."""
         size = view_size(self.recipe, self.epoch - 1)
-        averaged = cast(HeadedNet, self.ema.module)
-        figures = validate(averaged, self.recipe.tasks, self.validation, size, self.accelerator.device)
+        figures = validate(self.ema.module, self.recipe.tasks, self.validation, size, self.accelerator.device)
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -237,13 +240,16 @@ class Loop:
             callback(self)
 
 
-def fit(recipe: Recipe, *, resume: bool = False) -> Path:
+def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     """Prepare the data, train, calibrate on validation, and return the folder of the finished checkpoint.
 
     Args:
         resume: go on in the newest run folder of this recipe from its last whole epoch.
+        track: draw live curves, which `training.curves.watch` shows.
     """
     from training.calibrate import calibrate_checkpoint
+    from training.curves import add_curves
+    from training.monitors import add_alarms
 
     recipe = _with_start(recipe)
     state = PartialState()
@@ -252,7 +258,11 @@ def fit(recipe: Recipe, *, resume: bool = False) -> Path:
     folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
     if state.is_main_process:
         write_splits(folder / "splits.json", recipe, train, validation)
-    best = Loop(recipe, train, validation, folder).run(resume=resume)
+    loop = Loop(recipe, train, validation, folder)
+    add_alarms(loop)
+    if track:
+        add_curves(loop)
+    best = loop.run(resume=resume)
     if state.is_main_process:
         calibrate_checkpoint(best, validation, half=True)
     return best

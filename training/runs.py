@@ -11,6 +11,10 @@ from training.recipe import Recipe
 from training.state import LOG
 
 
+class RunWarning(UserWarning):
+    """A run has gone wrong in a way that more training will not mend; the message says what and since when."""
+
+
 def run_folder(recipe: Recipe, *, resume: bool = False) -> Path:
     """A fresh `runs/NNN-name` with the recipe inside, or with `resume` the newest one of this recipe."""
     root = Path(recipe.runs)

@@ -56,6 +56,12 @@ def load_state(accelerator: Accelerator, folder: Path) -> None:
         accelerator.load_state(str(there[0]))
 
 
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The log of a run: a record for every finished epoch; none where it has none yet."""
+    lines = (folder / LOG).read_text().splitlines() if (folder / LOG).exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def keep_records(folder: Path, epochs: int) -> None:
     """Drop the log's lines after the first `epochs`: a run that was killed while saving may have written one more."""
     lines = (folder / LOG).read_text().splitlines(keepends=True) if (folder / LOG).exists() else []

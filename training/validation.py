@@ -1,7 +1,5 @@
 """Quick figures on the validation crops after every epoch: enough to choose the best weights by."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +7,6 @@ from torch import Tensor, nn
 
 from facekit.answers import Answers, decode
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
-from facekit.nets.heads import HeadedNet
 from facekit.tasks import IdentityTask, Tasks
 from training.augment import centre
 from training.batches import normalize, training_targets
@@ -19,21 +16,12 @@ _BATCH = 128
 _MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
 
 
+@torch.no_grad()
 def crop_logits(
     model: nn.Module, part: Prepared, size: tuple[int, int], device: torch.device, *, mirror: bool = False
 ) -> dict[str, Tensor]:
     """Logits (N, K) by head for every crop; with `mirror` averaged over the crop and its mirror image."""
-    return _outputs(model.eval(), part, size, device, mirror)
-
-
-@torch.no_grad()
-def _outputs(
-    model: Callable[[Tensor], dict[str, Tensor]],
-    part: Prepared,
-    size: tuple[int, int],
-    device: torch.device,
-    mirror: bool,
-) -> dict[str, Tensor]:
+    model.eval()
     outputs: list[dict[str, Tensor]] = []
     for i in range(0, len(part), _BATCH):
         views = np.stack([centre(crop, size) for crop in part.crops[i : i + _BATCH]])
@@ -47,7 +35,7 @@ def _outputs(
 
 
 def validate(
-    model: HeadedNet, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
+    model: nn.Module, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
 ) -> dict[str, float]:
     """Accuracy or error by set and answer, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`.
 
@@ -55,23 +43,23 @@ def validate(
     """
     figures: dict[str, float] = {}
     for part in sets:
-        answers = decode(crop_logits(model, part, size, device, mirror=True), tasks)
-        found = _figures(answers, training_targets(part))
-        if any(isinstance(task, IdentityTask) for task in tasks.values()):
-            embedding = _outputs(lambda x: {"": model.embed(x)}, part, size, device, mirror=True)[""]
-            found["identity"] = rank_one(embedding, training_targets(part)["identity"])
+        logits = crop_logits(model, part, size, device, mirror=True)
+        found = _figures(decode(logits, tasks), training_targets(part))
+        for head, task in tasks.items():
+            if isinstance(task, IdentityTask):
+                found["identity"] = rank_one(logits[head], training_targets(part)["identity"])
         figures |= {f"{part.name} {name}": round(float(value), 5) for name, value in found.items()}
     return figures
 
 
-def rank_one(embedding: Tensor, identity: NDArray[np.int64]) -> float:
+def rank_one(likeness: Tensor, identity: NDArray[np.int64]) -> float:
     """Share of the pictures whose nearest other one, by cosine, shows the same person; of people seen twice or more.
 
     Args:
-        embedding: (N, width).
+        likeness: (N, K) any embedding; here how much a face is like each of the people trained on.
         identity: (N,), -1 where unknown.
     """
-    direction = nn.functional.normalize(embedding[torch.from_numpy(identity >= 0)], dim=1)
+    direction = nn.functional.normalize(likeness[torch.from_numpy(identity >= 0)], dim=1)
     who = identity[identity >= 0]
     _, person, count = np.unique(who, return_inverse=True, return_counts=True)
     again = count[person] > 1

@@ -176,17 +176,17 @@ def test_recipes_are_listed() -> None:
 def test_fit_hands_the_recipe_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def fit(recipe: Any, *, resume: bool = False) -> Path:
-        asked.extend([recipe.seed, recipe.epochs, resume])
+    def fit(recipe: Any, *, resume: bool = False, track: bool = False) -> Path:
+        asked.extend([recipe.seed, recipe.epochs, resume, track])
         return Path("runs/001-faces/best")
 
     monkeypatch.setattr(training.loop, "fit", fit)
-    result = run("fit", "faces", "seed=5", "epochs=1", "--resume")
+    result = run("fit", "faces", "seed=5", "epochs=1", "--resume", "--track")
     assert result.exit_code == 0
     assert "runs/001-faces/best" in result.stdout
-    assert asked == [5, 1, True]
+    assert asked == [5, 1, True, True]
     assert run("fit", "faces", "--small").exit_code == 0
-    assert asked[4] == 2  # epochs of the small form
+    assert asked[5] == 2  # epochs of the small form
 
 
 def test_report_writes_results_from_records(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
