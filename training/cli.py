@@ -119,6 +119,23 @@ def dead(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> N
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw their validation curves into this PNG.")] = None,
+) -> None:
+    """Set runs side by side: what each reached on validation, and what it took."""
+    from training.compare import compare_table, read_runs
+
+    read = read_runs(runs)
+    Console().print(compare_table(read))
+    if figure is not None:
+        from training.plots import draw_runs
+
+        draw_runs(figure, read)
+        typer.echo(figure)
+
+
+@app.command()
 def experiment(
     recipe: Annotated[str, typer.Argument(help="A name that `recipes` lists, or a YAML file.")],
     fields: FieldsArgument = None,

@@ -11,7 +11,7 @@ from training.loop import fit
 from training.recipe import Recipe
 from training.records import Record, write_text
 from training.results import RECORDS
-from training.state import LOG
+from training.state import read_log
 
 EXPERIMENTS: Final = RECORDS / "experiments.jsonl"
 """Where lines are meant to be kept for `report`."""
@@ -42,7 +42,7 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
         "seed": recipe.seed,
         "parameters": sum(parameter.numel() for parameter in analyzer.model.parameters()),
         "kept_epoch": analyzer.checkpoint.config.training["epoch"],
-        **_effort(folder.parent / LOG),
+        **_effort(folder.parent),
     }
     lines = []
     for part in recipe.data:
@@ -71,9 +71,9 @@ def _identity(line: Record) -> tuple[Any, ...]:
     return line["recipe"], line["seed"], line["data"]
 
 
-def _effort(log: Path) -> dict[str, float]:
+def _effort(run: Path) -> dict[str, float]:
     """What a run took, from its log."""
-    epochs = [json.loads(line) for line in log.read_text().splitlines()]
+    epochs = read_log(run)
     seconds = [epoch["seconds"] for epoch in epochs]
     total = sum(seconds)
     pictures = sum(epoch["pictures_per_second"] * epoch["seconds"] for epoch in epochs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from facekit.answers import Answers
 from facekit.labels import ATTRIBUTES, EXPRESSIONS
+from training.compare import Run, figure_names, form
 from training.data import LabelArrays
 from training.metrics.calibration import reliability
 from training.metrics.ranking import precision_recall, roc, thresholds
 from training.questions import answered_labels, has_labels, right_or_wrong
 from training.records import Record, look_up, write_bytes
+from training.results import percent
 
 _COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
 """Okabe and Ito's (2008), which colour-blind readers can tell apart; dashes tell them apart without colour."""
@@ -82,6 +85,24 @@ def draw_figures(folder: Path, labels: LabelArrays, answers: Answers, record: Re
             write_bytes(folder / name, file.getvalue())
             written.append(folder / name)
     return written
+
+
+def draw_runs(file: Path, runs: Sequence[Run]) -> None:
+    """Draw every validation figure of some runs over their epochs, a panel a figure, a line a run, into a PNG."""
+    names = figure_names(runs)
+    with rc_context(_STYLE):
+        figure, panels = _side_by_side(len(names))
+        for name, axes in zip(names, panels, strict=True):
+            for run, colour, dash in zip(runs, cycle(_COLOURS), cycle(_DASHES), strict=False):
+                known = [(epoch["epoch"], epoch["validation"].get(name)) for epoch in run.epochs]
+                axes.plot(*zip(*known, strict=True), color=colour, linestyle=dash, label=run.name)
+            axes.set(xlabel="epoch", title=name)
+            if form(name) is percent:
+                axes.yaxis.set_major_formatter(_percent())
+        panels[0].legend(loc="best")
+        written = io.BytesIO()
+        figure.savefig(written, format="png", dpi=_DPI)
+    write_bytes(file, written.getvalue())
 
 
 def _figures(labels: LabelArrays, answers: Answers, record: Record) -> Iterator[tuple[str, Figure]]:

@@ -69,6 +69,7 @@ HEADLINES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "attributes.accuracy.Young": ("Young, accuracy", percent),
     "age.mae": ("age, mean absolute error", years),
     "age.within_5": ("age, at most 5 years off", percent),
+    "age.group_accuracy": ("young, middle-aged or old, accuracy", percent),
     "age.coverage_80": ("true age inside the 80 % interval", percent),
     "expression.accuracy": ("expression, accuracy on the original labels", percent),
     "expression.balanced_accuracy": ("expression, balanced accuracy", percent),

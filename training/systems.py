@@ -30,7 +30,49 @@ class Published(NamedTuple):
     form: Callable[[float], str] = percent
 
 
+_JOINT: Final = "attributes.joint_accuracy."
+_GENAGE: Final = _JOINT + "Male+Young"
+_MULTI4: Final = _JOINT + "Male+Mustache+Wearing_Lipstick+Young"
+_YOUNG: Final = "attributes.accuracy.Young"
+
 PUBLISHED: Final = (
+    Published("S0", "vgg-face-gender", "gender", "gender.accuracy", 0.9853, "CelebA"),
+    Published("S0", "vgg-face-genage", "gender", "gender.accuracy", 0.9783, "CelebA"),
+    Published("S0", "vgg-face-genage", "young", _YOUNG, 0.8638, "CelebA"),
+    Published("S0", "vgg-face-genage", "both", _GENAGE, 0.8461, "CelebA"),
+    *(
+        Published("S0", recipe, answer, key, value if recipe == "vgg-face-multi4" else None, "CelebA")
+        for recipe in (
+            "vgg-face-multi4",
+            "vgg-face-multi4-weighted",
+            "vgg-face-multi4-heads",
+            "vgg-face-multi4-uncertainty",
+            "vgg-face-multi4-scratch",
+        )
+        for answer, key, value in (
+            ("gender", "gender.accuracy", 0.9725),
+            ("young", _YOUNG, 0.8564),
+            ("mustache", "attributes.accuracy.Mustache", 0.9638),
+            ("lipstick", "attributes.accuracy.Wearing_Lipstick", 0.9229),
+            ("all four", _MULTI4, 0.8461),
+        )
+    ),
+    Published("S0", "vgg-face-single-gender", "gender", "gender.accuracy", None, "CelebA"),
+    Published("S0", "vgg-face-single-young", "young", _YOUNG, None, "CelebA"),
+    Published("S0", "vgg-face-single-mustache", "mustache", "attributes.accuracy.Mustache", None, "CelebA"),
+    Published("S0", "vgg-face-single-lipstick", "lipstick", "attributes.accuracy.Wearing_Lipstick", None, "CelebA"),
+    Published("S0", "vgg-face-gender-finetuned", "gender", "gender.accuracy", None, "CelebA"),
+    Published("S0", "vgg-face-gender-scratch", "gender", "gender.accuracy", None, "CelebA"),
+    *(
+        Published("S1", f"faces-{net}{start}", answer, key, value if start else None, "FACES, 22 photos")
+        for net in ("resnet18", "resnext50")
+        for start in ("", "-pretrained")
+        for answer, key, value in (
+            ("age group", "age.group_accuracy", 1.0),
+            ("gender", "gender.accuracy", 0.7727),
+            ("expression", "expression.accuracy", 0.6818),
+        )
+    ),
     Published("S2", "celeba-cnn-gender", "gender", "gender.balanced_accuracy", 0.946, "CelebA, 1,000 balanced"),
     Published(
         "S2",

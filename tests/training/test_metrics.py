@@ -111,7 +111,13 @@ def test_age_figures_by_hand() -> None:
     found = age_figures(truth, years, bootstrap(4), years - 3, years + 3)
     value = {name: samples[0] for name, samples in found.items()}
     expected = {"mae": 8 / 3, "within_5": 2 / 3, "mean_error": -4 / 3, "coverage_80": 2 / 3, "width_80": 6}
-    assert value == pytest.approx(expected)
+    assert value == pytest.approx(expected | {"group_accuracy": 1})
+
+
+def test_age_groups_are_young_middle_aged_and_old() -> None:
+    truth = np.array([19, 34, 35, 61, 62, 80, np.nan], np.float32)
+    years = np.array([36, 20, 61, 62, 90, 62, 40], np.float32)
+    assert age_figures(truth, years, bootstrap(7))["group_accuracy"][0] == pytest.approx(4 / 6)
 
 
 def test_the_cumulative_score_counts_answers_up_to_so_many_years_off() -> None:

@@ -11,6 +11,10 @@ CUMULATIVE_YEARS: Final = 15
 """How far the cumulative score goes."""
 
 
+GROUPS: Final = (35, 62)
+"""First years of middle and of old age: they part FACES' young (19-31), middle-aged (39-55) and old (69-80) people."""
+
+
 def age_figures(
     truth: NDArray[np.float32],
     years: NDArray[np.float32],
@@ -21,8 +25,8 @@ def age_figures(
     """(1 + R,) samples by name.
 
     `mae` is the mean absolute error in years, `within_5` the share at most 5 years off, `mean_error` the mean of
-    answer minus truth in years; with an interval also `coverage_80`, the share of true ages in it, and `width_80`,
-    its mean width in years.
+    answer minus truth in years, `group_accuracy` the share in the right one of `GROUPS`; with an interval also
+    `coverage_80`, the share of true ages in it, and `width_80`, its mean width in years.
 
     Args:
         truth: (N,) years, NaN where unknown.
@@ -30,7 +34,9 @@ def age_figures(
         low, high: (N,) the answered 80 % interval.
     """
     error = (years - truth).astype(np.float64)
+    same_group = np.digitize(years, GROUPS) == np.digitize(truth, GROUPS)
     values = {"mae": abs(error), "within_5": _share(abs(error) <= 5, truth), "mean_error": error}
+    values["group_accuracy"] = _share(same_group, truth)
     if low is not None and high is not None:
         inside = (low <= truth) & (truth <= high)
         values |= {"coverage_80": _share(inside, truth), "width_80": (high - low).astype(np.float64)}
