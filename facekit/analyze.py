@@ -160,11 +160,12 @@ class FaceAnalyzer:
 
 
 def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn.Module:
-    """The same network as one graph with its batch norms folded in: half the time for one face on a CPU."""
+    """The same network as one graph, batch norms folded in and kernels laid out for the processor: half the time."""
     example = torch.zeros((2, 3, size[1], size[0]), device=device).contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
-        return torch.jit.freeze(torch.jit.trace(model, example, strict=False))
+        frozen = torch.jit.freeze(torch.jit.trace(model, example, strict=False))
+        return torch.jit.optimize_for_inference(frozen) if device.type == "cpu" else frozen
 
 
 def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:
