@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from facekit.errors import CheckpointError, DataError, FacekitError
+from facekit.errors import CheckpointError, DataError, FacekitError, RecipeError, UnknownName
 from training.data.layout import DataWarning
 
 
@@ -88,11 +88,33 @@ def fit(
     small: SmallOption = False,
     resume: ResumeOption = False,
     track: Annotated[bool, typer.Option("--track", help="Draw live curves for `watch`, with trackio.")] = False,
+    on: Annotated[str | None, typer.Option("--on", help="hf-jobs: train there, not here.")] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Job: what pip installs as facekit, e.g. git+https://...")
+    ] = None,
+    data_repo: Annotated[
+        str | None, typer.Option("--data-repo", help="Job: dataset repository with the recipe's folders.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option("--push", help="Job: model repository to propose the checkpoint to.")
+    ] = None,
+    flavor: Annotated[str, typer.Option("--flavor", help="Job: hardware.")] = "t4-small",
+    timeout: Annotated[str, typer.Option("--timeout", help="Job: longest time.")] = "4h",
 ) -> None:
-    """Train a recipe and print the folder of the checkpoint."""
+    """Train a recipe and print the folder of the checkpoint, or with --on hf-jobs the address of the job."""
     from training.recipe import load_recipe
 
     wanted = load_recipe(recipe, fields or [], small=small)
+    if on is not None:
+        from training.jobs import launch
+
+        if on != "hf-jobs":
+            raise UnknownName.among("place to train", on, ["hf-jobs"])
+        if code is None or data_repo is None or push is None:
+            raise RecipeError("A job needs --code, --data-repo and --push: see `fit --help`.")
+        where = {"code": code, "data": data_repo, "push": push, "flavor": flavor, "timeout": timeout}
+        typer.echo(launch(recipe, fields or [], small=small, **where))
+        return
     from training.loop import fit as run  # after the recipe: a typo should not wait for torch
 
     typer.echo(run(wanted, resume=resume, track=track))

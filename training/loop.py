@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, PartialState
 from accelerate.utils import broadcast_object_list, set_seed
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -131,7 +132,8 @@ class Loop:
             if self.accelerator.is_main_process:
                 keep_records(self.folder, self.epoch)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, disable=not self.accelerator.is_main_process) as progress:
+        screen = Console(stderr=True)  # stdout is for the checkpoint's folder
+        with Progress(*columns, console=screen, disable=not self.accelerator.is_main_process) as progress:
             task = progress.add_task(
                 self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step
             )

@@ -173,3 +173,8 @@ def test_callbacks_see_every_step_and_epoch(tmp_path: Path) -> None:
         loop.add_callback(event, lambda loop, event=event: seen.append(event))
     loop.run()
     assert seen == (["step"] * 4 + ["epoch"]) * 2 + ["end"]
+
+
+def test_stdout_is_left_to_the_checkpoint_s_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_loop(tiny(tmp_path, epochs=1), tmp_path / "run").run()
+    assert capsys.readouterr().out == ""

@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from facekit.align import FACE, FRAMINGS, Framing, Points, crop_face, frame_landmarks
@@ -112,7 +113,9 @@ def prepare(
     damaged: dict[int, str] = {}
     jobs = crop_pictures(subset(source, rows), load_detector(detector), framing, workers=workers, margin=MARGIN)
     try:
-        for i, result in zip(rows.tolist(), track(jobs, f"cropping {source.name}", len(rows)), strict=True):
+        for i, result in zip(
+            rows.tolist(), track(jobs, f"cropping {source.name}", len(rows), console=Console(stderr=True)), strict=True
+        ):
             if isinstance(result, str):
                 damaged[i] = result
             else:
