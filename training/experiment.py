@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from facekit.analyze import FaceAnalyzer
 from training.data import open_source, splits_of
 from training.evaluate import evaluate
@@ -28,9 +30,9 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
         workers: processes that detect and crop the test pictures.
 
     Returns:
-        One line a data set: the figures of `evaluate`, and "recipe", "seed", "parameters", "epochs" run, "kept_epoch",
-        "minutes" of training without validation, "pictures_per_second", and "waiting", the share of the time that the
-        network waited for pictures.
+        One line a data set: the figures of `evaluate`, and "recipe", "seed", "parameters", "hardware", "epochs" run,
+        "kept_epoch", "minutes" of training without validation, "pictures_per_second", and "waiting", the share of the
+        time that the network waited for pictures.
 
     Raises:
         FacekitError: as `fit` and `evaluate`.
@@ -41,6 +43,7 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
         "recipe": recipe.name,
         "seed": recipe.seed,
         "parameters": sum(parameter.numel() for parameter in analyzer.model.parameters()),
+        "hardware": _hardware(),
         "kept_epoch": analyzer.checkpoint.config.training["epoch"],
         **_effort(folder.parent),
     }
@@ -69,6 +72,10 @@ def read(path: Path) -> list[Record]:
 
 def _identity(line: Record) -> tuple[Any, ...]:
     return line["recipe"], line["seed"], line["data"]
+
+
+def _hardware() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
 
 
 def _effort(run: Path) -> dict[str, float]:

@@ -91,7 +91,16 @@ PUBLISHED: Final = (
     Published("S3", "imdbwiki-age-binary", "over sixty", "age.mae", None, "IMDB-WIKI", years),
     Published("S4", "realtime-gender", "gender", "gender.accuracy", None, "own pictures"),
 )
-"""In the order of the table. Sources: the five texts that `README.md` names."""
+"""In the order of the table."""
+
+SYSTEMS: Final = {
+    "S0": "VGG-Face fine-tuned for attributes (thesis, 2017; Caffe and DIGITS)",
+    "S1": "ResNet for age group, gender and expression on few images (2021; PyTorch)",
+    "S2": "CelebA classifier and DCGAN (2022; Keras)",
+    "S3": "Age and gender CNNs with webcam inference (2021; Keras)",
+    "S4": "Real-time gender from the camera (2023; PyTorch)",
+}
+"""What the five student projects are."""
 
 
 def systems_section(lines: Iterable[Record]) -> str:
@@ -111,20 +120,34 @@ def systems_section(lines: Iterable[Record]) -> str:
             f"`{recipe}`",
             set_name(some[0]),
             _seeds(some),
+            ", ".join(sorted({line["hardware"] for line in some})),
             *(_average(some, key, form) for key, form in _EFFORT.items()),
             "; ".join(f"{HEADLINES[key][0]} {_figure(some, key, HEADLINES[key][1])}" for key in _headlines(some[0])),
         ]
         for (recipe, _), some in sorted(runs.items())
     ]
-    head = ("recipe", "test set", "seeds", "parameters", "epochs", "minutes", "pictures/s", "waiting", "figures")
+    head = (
+        "recipe",
+        "test set",
+        "seeds",
+        "hardware",
+        "parameters",
+        "epochs",
+        "minutes",
+        "pictures/s",
+        "waiting",
+        "figures",
+    )
     return (
         "## Reference systems\n\nWhat each published on its own data, and what its recipe gives on the test split "
         "here. Intervals are 95 % bootstrap intervals over the pictures of one run; several seeds have their mean and "
         "standard deviation.\n\n"
+        + "".join(f"- {system}: {what}\n" for system, what in SYSTEMS.items())
+        + "\n"
         + table(("", "answer", "recipe", "on", "published", "published on", "here"), rows, words=4)
         + "\n### Every experiment\n\n"
-        "Two CPU cores. `waiting` is the share of the training time in which the network waited for pictures.\n\n"
-        + table(head, effort, words=3)
+        "`waiting` is the share of the training time in which the network waited for pictures.\n\n"
+        + table(head, effort, words=4)
         + "\n    python -m training experiment RECIPE [--small]\n"
     )
 

@@ -15,6 +15,7 @@ def line(recipe: str = "imdbwiki-gender", seed: int = 0, accuracy: float = 0.9) 
         "data": "utkface",
         "split": "test",
         "parameters": 123456,
+        "hardware": "CPU, 2 threads",
         "epochs": 11,
         "minutes": 3.21,
         "pictures_per_second": 1500.4,
@@ -49,7 +50,7 @@ def test_one_run_has_an_interval_and_several_have_a_spread() -> None:
     )
     several = systems_section([line(accuracy=0.9), line(seed=1, accuracy=0.92)])
     assert "91.0 % ± 1.4 %" in several
-    assert "| `imdbwiki-gender` | UTKFace | 0, 1 | 123,456 | 11 | 3.2 | 1500 | 40.0 % |" in several
+    assert "| `imdbwiki-gender` | UTKFace | 0, 1 | CPU, 2 threads | 123,456 | 11 | 3.2 | 1500 | 40.0 % |" in several
 
 
 def test_the_small_form_has_a_row_of_its_own() -> None:
