@@ -228,6 +228,9 @@ def evaluate(
         Path | None,
         typer.Option("--mistakes", help="Write a page of the most confident mistakes, and a list of all, there."),
     ] = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="Leave out pictures of which the train split has an exact copy.")
+    ] = False,
     most: Annotated[int, typer.Option("--most", min=1, help="Mistakes of each question on that page.")] = 12,
     seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = 0,
     resamples: ResamplesOption = 1000,
@@ -235,10 +238,12 @@ def evaluate(
     device: DeviceOption = None,
 ) -> None:
     """Measure a checkpoint from the photos on; of several splits the test split where none is named."""
-    from training.data import open_source
+    from training.data import open_source, without_copies
 
     split = _evaluated_split(data, split)
     source = open_source(data, split)
+    if unseen:
+        source = without_copies(source, [open_source(data, "train")], "copies of training pictures")
     from facekit.analyze import FaceAnalyzer
     from training.evaluate import measure, read_source
     from training.records import write_record
@@ -248,7 +253,7 @@ def evaluate(
     reading = read_source(analyzer, source, workers=workers)
     record = measure(analyzer, reading, data=data.as_posix(), split=split, seed=seed, resamples=resamples)
     options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
-    record["command"] = _command("evaluate", options)
+    record["command"] = _command("evaluate", options) + (" --unseen" if unseen else "")
     if json is not None:
         write_record(json, record)
     if answers is not None:

@@ -119,6 +119,17 @@ def test_evaluate_takes_the_test_split_and_writes_the_record(
     assert [path.name for path in out.parent.iterdir()] == ["utkface.json"]
 
 
+def test_unseen_leaves_out_what_was_trained_on(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    train = pq.read_table(data / "train-00000-of-00001.parquet").slice(2, 2)
+    test = pq.read_table(data / "test-00000-of-00001.parquet")
+    pq.write_table(pa.concat_tables([test, train]), data / "test-00000-of-00001.parquet")
+    out = tmp_path / "r.json"
+    result = run("evaluate", "--data", data, "--json", out, "--workers", 0, "--resamples", 50, "--unseen")
+    assert "2 of 8 left out (copies of training pictures)" in result.stderr
+    assert read(out)["pictures"] == 6
+    assert read(out)["command"].endswith(" --unseen")
+
+
 def test_evaluate_one_file_with_a_named_checkpoint(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
     file, out = data / "train-00000-of-00001.parquet", tmp_path / "r.json"
     words = ("--checkpoint", "user/model", "--data", file, "--detector", "haar", "--json", out, "--workers", 0)

@@ -60,11 +60,13 @@ def divide(source: Source, split: str) -> Source:
     return subset(source, np.flatnonzero((rank[of] >= first) & (rank[of] < end)))
 
 
-def without_copies(source: Source, others: Sequence[Source]) -> Source:
-    """`source` less the pictures that are in one of `others` too, byte for byte; with a warning that names them."""
+def without_copies(
+    source: Source, others: Sequence[Source], what: str = "copies of pictures to measure with"
+) -> Source:
+    """`source` less the pictures that are in one of `others` too, byte for byte; a warning says `what` they are."""
     seen = {digest for other in others for digest in _digests(other)} - {sha256(b"").digest()}
     copied = np.array([digest in seen for digest in _digests(source)], bool)
-    warn_left_out("copies of pictures to measure with", source.labels["file"][copied].tolist(), len(source))
+    warn_left_out(what, source.labels["file"][copied].tolist(), len(source))
     return subset(source, np.flatnonzero(~copied)) if copied.any() else source
 
 
