@@ -217,7 +217,7 @@ class Loop:
             "loss": self.losses,
             "validation": figures,
             "score": score(figures),
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds, 3),
             "pictures_per_second": round(len(self.batches) * self.recipe.batch_size / seconds, 1),
             "waiting": round(self._waited / seconds, 4),
         }
