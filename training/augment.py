@@ -88,7 +88,7 @@ def _resize(x: Pixels, size: tuple[int, int], how: int) -> Pixels:
 
 def _move(crop: Pixels, size: tuple[int, int], strength: Strength, random: Generator) -> Pixels:
     """Mirror, turn, zoom, shift, and cut the crop out of its margin, in one resampling."""
-    if not (strength.rotate or strength.zoom or strength.shift):  # the view that is validated with, in a fraction of the time
+    if not (strength.rotate or strength.zoom or strength.shift):  # as in validation, and faster
         x = centre(crop, size)
         return cv2.flip(x, 1) if random.random() < strength.mirror else x.copy()  # type: ignore[return-value]
     inner = np.array([crop.shape[1], crop.shape[0]]) - 2 * MARGIN

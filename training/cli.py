@@ -172,13 +172,40 @@ def experiment(
     from training.recipe import load_recipe
 
     wanted = load_recipe(recipe, fields or [], small=small)
-    from training.experiment import EXPERIMENTS, append
+    from training.experiment import EXPERIMENTS
     from training.experiment import experiment as run
+    from training.records import append_lines
 
     lines = run(wanted, resume=resume, workers=workers)
-    append(lines, out or EXPERIMENTS)
+    append_lines(lines, out or EXPERIMENTS)
     for line in lines:
         _show(line)
+
+
+@app.command()
+def throughput(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", help="Every one if none.")] = None,
+    small: SmallOption = False,
+    steps: Annotated[int, typer.Option(min=1, help="Updates of the weights a round.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="That count, after one that does not.")] = 3,
+    data_root: Annotated[str | None, typer.Option("--data-root", help="As the recipe's field.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="JSON lines to add to; training/results/throughput.jsonl if none.")
+    ] = None,
+) -> None:
+    """Measure how fast recipes train here, beside plain float32 PyTorch, and keep a JSON line each for `report`."""
+    from training.recipe import list_recipes, load_recipe
+
+    fields = [] if data_root is None else [f"data_root={data_root}"]
+    wanted = [load_recipe(name, fields, small=small) for name in names or list_recipes()]
+    from training.records import append_lines
+    from training.throughput import THROUGHPUT
+    from training.throughput import throughput as measure
+
+    for recipe in wanted:
+        line = measure(recipe, steps=steps, rounds=rounds)
+        append_lines([line], out or THROUGHPUT)
+        typer.echo(dumps(line))
 
 
 @app.command()
@@ -359,10 +386,10 @@ def report(
 ) -> None:
     """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
     from training.experiment import EXPERIMENTS
-    from training.experiment import read as read_lines
-    from training.records import read_record
+    from training.records import read_lines, read_record
     from training.results import RECORDS, RESULTS, results_table
     from training.systems import systems_section
+    from training.throughput import THROUGHPUT, throughput_section
 
     read = [read_record(path) for path in _record_files(records or [RECORDS])]
     called = {name, card.name, str(card)} if card is not None else set()
@@ -372,7 +399,8 @@ def report(
             f"No record is of {name or card.name}: evaluate it first, or say what it was called with --name."
         )
     lines = read_lines(experiments or EXPERIMENTS)
-    results_table(read, out or RESULTS, more=systems_section(lines))
+    more = systems_section(lines) + throughput_section(read_lines(THROUGHPUT))
+    results_table(read, out or RESULTS, more=more)
     typer.echo(f"{len(read)} records and {len(lines)} experiments in {out or RESULTS}.")
     if card is not None:
         from training.report import write_card

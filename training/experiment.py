@@ -1,8 +1,7 @@
 """One experiment: a recipe fitted, its checkpoint measured on the test pictures, and both kept as a JSON line."""
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
@@ -11,7 +10,7 @@ from training.data import open_source, splits_of
 from training.evaluate import evaluate
 from training.loop import fit
 from training.recipe import Recipe
-from training.records import Record, write_text
+from training.records import Record
 from training.results import RECORDS
 from training.state import read_log
 
@@ -43,7 +42,7 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
         "recipe": recipe.name,
         "seed": recipe.seed,
         "parameters": sum(parameter.numel() for parameter in analyzer.model.parameters()),
-        "hardware": _hardware(),
+        "hardware": hardware(),
         "kept_epoch": analyzer.checkpoint.config.training["epoch"],
         **_effort(folder.parent),
     }
@@ -58,23 +57,8 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
     return lines
 
 
-def append(lines: list[Record], path: Path) -> None:
-    """Add lines to a file of them, in place of earlier ones of the same recipe, seed and data."""
-    new = {_identity(line): line for line in lines}
-    kept = [line for line in read(path) if _identity(line) not in new]
-    write_text(path, "".join(json.dumps(line) + "\n" for line in [*kept, *lines]))
-
-
-def read(path: Path) -> list[Record]:
-    """The lines of a file; none where there is no such file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
-def _identity(line: Record) -> tuple[Any, ...]:
-    return line["recipe"], line["seed"], line["data"]
-
-
-def _hardware() -> str:
+def hardware() -> str:
+    """What this process would train on, in words."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
 
 

@@ -67,6 +67,22 @@ def write_record(path: Path, record: Record) -> None:
     write_text(path, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+def append_lines(lines: list[Record], path: Path) -> None:
+    """Add lines to a file of them, in place of earlier ones of the same recipe, seed, data and hardware."""
+    new = {_identity(line) for line in lines}
+    kept = [line for line in read_lines(path) if _identity(line) not in new]
+    write_text(path, "".join(json.dumps(line) + "\n" for line in [*kept, *lines]))
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The lines of a file; none where there is no such file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def _identity(line: Record) -> tuple[Any, ...]:
+    return tuple(line.get(key) for key in ("recipe", "seed", "data", "hardware"))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all."""
     write_bytes(path, text.encode())

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from training.experiment import append, experiment, read
+from training.experiment import experiment
 from training.recipe import load_recipe
-from training.records import Record
+from training.records import Record, append_lines, read_lines
 from training.systems import systems_section
 
 
@@ -26,9 +26,9 @@ def line(recipe: str = "imdbwiki-gender", seed: int = 0, accuracy: float = 0.9) 
 
 def test_a_line_takes_the_place_of_an_earlier_one_of_the_same_run(tmp_path: Path) -> None:
     path = tmp_path / "some" / "experiments.jsonl"
-    append([line(accuracy=0.8), line("celeba-cnn-gender")], path)
-    append([line(accuracy=0.9), line(seed=1)], path)
-    kept = read(path)
+    append_lines([line(accuracy=0.8), line("celeba-cnn-gender")], path)
+    append_lines([line(accuracy=0.9), line(seed=1)], path)
+    kept = read_lines(path)
     assert [(one["recipe"], one["seed"]) for one in kept] == [
         ("celeba-cnn-gender", 0),
         ("imdbwiki-gender", 0),
@@ -38,7 +38,7 @@ def test_a_line_takes_the_place_of_an_earlier_one_of_the_same_run(tmp_path: Path
 
 
 def test_no_file_is_no_experiments(tmp_path: Path) -> None:
-    assert read(tmp_path / "none.jsonl") == []
+    assert read_lines(tmp_path / "none.jsonl") == []
     assert systems_section([]) == ""
 
 
