@@ -166,7 +166,6 @@ def experiment(
     out: Annotated[
         Path | None, typer.Option("--out", help="JSON lines to add to; training/results/experiments.jsonl if none.")
     ] = None,
-    workers: WorkersOption = 2,
 ) -> None:
     """Train a recipe, measure it on the test pictures, and keep both as a JSON line for `report`."""
     from training.recipe import load_recipe
@@ -176,7 +175,7 @@ def experiment(
     from training.experiment import experiment as run
     from training.records import append_lines
 
-    lines = run(wanted, resume=resume, workers=workers)
+    lines = run(wanted, resume=resume)
     append_lines(lines, out or EXPERIMENTS)
     for line in lines:
         _show(line)

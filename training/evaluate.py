@@ -14,8 +14,9 @@ from rich.progress import track
 from facekit.analyze import FaceAnalyzer
 from facekit.answers import Answers
 from facekit.errors import DataError
+from training.augment import centre
 from training.data import LabelArrays, Source
-from training.data.prepare import crop_pictures
+from training.data.prepare import Prepared, crop_pictures
 from training.figures import figures, group_table
 from training.records import Record
 from training.runs import versions
@@ -85,6 +86,16 @@ def read_source(analyzer: FaceAnalyzer, source: Source, *, workers: int = 0, pro
     labels = {name: values[rows] for name, values in source.labels.items()}
     found = np.array([went[i] for i in rows], bool)
     return Reading(source, rows, labels, _join(parts), found, damaged)
+
+
+def read_prepared(analyzer: FaceAnalyzer, source: Source, prepared: Prepared) -> Reading:
+    """As `read_source`, from crops that `prepare` made of `source` with the analyzer's detector and framing."""
+    size = analyzer.framing.size
+    batches = (prepared.crops[i : i + _BATCH] for i in range(0, len(prepared), _BATCH))
+    parts = [analyzer.predict(np.stack([centre(crop, size) for crop in batch])) for batch in batches]
+    kept = np.isin(source.labels["file"], prepared.labels["file"])
+    damaged = {int(i): "damaged when the crops were made" for i in np.flatnonzero(~kept)}
+    return Reading(source, np.flatnonzero(kept), prepared.labels, _join(parts), prepared.found, damaged)
 
 
 def measure(

@@ -3,35 +3,40 @@
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from facekit.analyze import FaceAnalyzer
-from training.data import open_source, splits_of
-from training.evaluate import evaluate
+from training.evaluate import measure, read_prepared
 from training.loop import fit
+from training.questions import questions_of
 from training.recipe import Recipe
 from training.records import Record
 from training.results import RECORDS
+from training.sets import load_test
 from training.state import read_log
 
 EXPERIMENTS: Final = RECORDS / "experiments.jsonl"
 """Where lines are meant to be kept for `report`."""
 
+_QUESTIONS: Final = 8
+"""At most so many questions go into a line picture by picture; a network that answers more has figures enough."""
+
 _LEFT_OUT: Final = ("groups", "confusion", "damaged", "versions", "seed")
 
 
-def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, workers: int = 2) -> list[Record]:
+def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -> list[Record]:
     """Fit `recipe` and evaluate the best checkpoint on the test split of every set that it was fitted on.
 
     Args:
         resume: go on in the newest run folder of this recipe.
         resamples: of the bootstrap.
-        workers: processes that detect and crop the test pictures.
 
     Returns:
         One line a data set: the figures of `evaluate`, and "recipe", "seed", "parameters", "hardware", "epochs" run,
-        "kept_epoch", "minutes" of training without validation, "pictures_per_second", and "waiting", the share of the
-        time that the network waited for pictures.
+        "kept_epoch", "minutes" of training without validation, "pictures_per_second", "waiting", the share of the
+        time that the network waited for pictures, and "right" (see `pack`).
 
     Raises:
         FacekitError: as `fit` and `evaluate`.
@@ -48,13 +53,24 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000, w
     }
     lines = []
     for part in recipe.data:
-        path = Path(recipe.data_root) / part.path
-        if "test" in splits_of(path):
-            record = evaluate(
-                analyzer, open_source(path, "test"), data=part.path, split="test", resamples=resamples, workers=workers
-            )
-            lines.append(how | {key: value for key, value in record.items() if key not in _LEFT_OUT})
+        if (test := load_test(recipe, part)) is not None:
+            reading = read_prepared(analyzer, *test)
+            record = measure(analyzer, reading, data=part.path, split="test", resamples=resamples)
+            figures = {key: value for key, value in record.items() if key not in _LEFT_OUT}
+            questions = questions_of(reading.labels, reading.answers)
+            right = {question.name: pack(question.right == 1) for question in questions[:_QUESTIONS]}
+            lines.append(how | figures | {"right": right})
     return lines
+
+
+def pack(right: NDArray[np.bool_]) -> str:
+    """(N,) whether a question was answered right, as a string: two experiments are compared picture by picture."""
+    return np.packbits(right).tobytes().hex()
+
+
+def unpack(text: str, count: int) -> NDArray[np.bool_]:
+    """The (N,) that was packed."""
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=count).astype(bool)
 
 
 def hardware() -> str:

@@ -50,6 +50,19 @@ def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     return train, validation
 
 
+def load_test(recipe: Recipe, part: DataSet) -> tuple[Source, Prepared] | None:
+    """The whole test split of one data set and its crops; None where it has none.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    path = Path(recipe.data_root) / part.path
+    if is_address(part.path) or "test" not in splits_of(path):
+        return None
+    source = open_source(path, "test")
+    return source, _prepare(recipe, part.model_copy(update={"limit": None}), source, "test")
+
+
 def training_strata(part: DataSet, prepared: Prepared) -> list[NDArray[np.int64]]:
     """The rows of a set to draw from in turn: of each combination of labels where it is balanced, else all together."""
     rows = balanced_rows(prepared.labels, part.balance, part.count) if part.count else np.arange(len(prepared))

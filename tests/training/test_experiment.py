@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from training.experiment import experiment
+from training.experiment import experiment, unpack
 from training.recipe import load_recipe
 from training.records import Record, append_lines, read_lines
 from training.systems import systems_section
@@ -61,11 +61,12 @@ def test_the_small_form_has_a_row_of_its_own() -> None:
 
 
 def test_an_experiment_trains_and_measures(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import training.experiment as module
+    import training.sets as module
     from training.data import Source, open_source, subset
 
     def few(path: Path, split: str | None = None) -> Source:
-        return subset(open_source(path, split), list(range(40)))
+        source = open_source(path, split)
+        return subset(source, list(range(40))) if split == "test" else source
 
     monkeypatch.setattr(module, "open_source", few)
     recipe = load_recipe("imdbwiki-gender", small=True)
@@ -73,7 +74,6 @@ def test_an_experiment_trains_and_measures(shared_data: Path, tmp_path: Path, mo
     where = {"data_root": str(shared_data), "cache": str(tmp_path / "crops"), "runs": str(tmp_path / "runs")}
     (got,) = experiment(
         recipe.model_copy(update={"data": (part,), "epochs": 2, "steps": 2, "workers": 0} | where),
-        workers=0,
         resamples=20,
     )
     assert (got["recipe"], got["epochs"], got["pictures"], got["parameters"]) == (
@@ -83,4 +83,5 @@ def test_an_experiment_trains_and_measures(shared_data: Path, tmp_path: Path, mo
         482_050,
     )
     assert 0 < got["gender"]["accuracy"] < 1
+    assert unpack(got["right"]["gender"], 40).mean() == got["gender"]["accuracy"]
     assert got["pictures_per_second"] > 0 and 0 <= got["waiting"] <= 1
