@@ -385,6 +385,7 @@ def report(
 ) -> None:
     """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
     from training.experiment import EXPERIMENTS
+    from training.findings import findings_section
     from training.records import read_lines, read_record
     from training.results import RECORDS, RESULTS, results_table
     from training.systems import systems_section
@@ -398,7 +399,7 @@ def report(
             f"No record is of {name or card.name}: evaluate it first, or say what it was called with --name."
         )
     lines = read_lines(experiments or EXPERIMENTS)
-    more = systems_section(lines) + throughput_section(read_lines(THROUGHPUT))
+    more = systems_section(lines) + findings_section(lines) + throughput_section(read_lines(THROUGHPUT))
     results_table(read, out or RESULTS, more=more)
     typer.echo(f"{len(read)} records and {len(lines)} experiments in {out or RESULTS}.")
     if card is not None:
