@@ -24,10 +24,10 @@ from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpo
 from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
 from facekit.nets import build
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import HeadedNet, PlainNet
 from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import Prepared
-from training.frozen import Dense, MapDataset, is_frozen
+from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
@@ -46,7 +46,7 @@ class Loop:
 
     Attributes for callbacks:
         recipe, folder, network, model, ema, accelerator: what trains, and where it is written. `model` is the network,
-            or its dense part where the rest is frozen, wrapped for several processes.
+            or what follows its frozen layers, wrapped for several processes.
         epoch, step: finished epochs, and steps over all of them.
         losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
@@ -71,9 +71,10 @@ class Loop:
         optimizer = build_optimizer(model, recipe)
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
-        if is_frozen(model, recipe):
-            self.pictures: CropDataset = MapDataset(*pictures, model, device)
-            trained = Dense(model)
+        count = sum(map(len, train))
+        if isinstance(model, PlainNet) and (depth := cached_depth(model, recipe, view_size(recipe, 0), count)):
+            self.pictures: CropDataset = MapDataset(*pictures, model, depth, device)
+            trained = Rest(model, depth)
         else:
             self.pictures = CropDataset(*pictures)
         attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])

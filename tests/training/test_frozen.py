@@ -1,14 +1,15 @@
-"""Training the dense layers on cached maps is training them below frozen convolutions."""
+"""Training on cached maps is training behind frozen layers."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.training.test_loop import generated, tiny
 from training.augment import centre
 from training.batches import normalize
-from training.frozen import Dense, MapDataset
+from training.frozen import MapDataset, Rest
 from training.loop import Loop
 from training.recipe import Recipe
 
@@ -50,7 +51,7 @@ def test_only_the_dense_layers_learn_and_the_whole_network_is_kept(tmp_path: Pat
     before = {key: value.clone() for key, value in loop.network.state_dict().items()}
     loop.run()
     after = loop.network.state_dict()
-    assert isinstance(loop.accelerator.unwrap_model(loop.model), Dense)
+    assert isinstance(loop.accelerator.unwrap_model(loop.model), Rest)
     for key, value in before.items():
         assert torch.equal(value, after[key]) == key.startswith("features."), key
     assert loop.ema.module.state_dict().keys() == before.keys()
@@ -61,3 +62,24 @@ def test_views_that_vary_are_not_cached(tmp_path: Path) -> None:
     assert not isinstance(loop.pictures, MapDataset)
     loop = make(frozen(tmp_path, optimizer={}), tmp_path / "all")
     assert not isinstance(loop.pictures, MapDataset)
+
+
+def test_a_network_frozen_in_part_learns_as_without_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    optimizer = {"name": "sgd", "rates": {"features.0.*": 0, "features.2.*": 0}}
+    fields = {"optimizer": optimizer, "steps": 2, "epochs": 1, "learning_rate": 0.01}
+    cached = make(frozen(tmp_path, **fields), tmp_path / "cached")
+    assert isinstance(cached.pictures, MapDataset)
+    depth = cached.accelerator.unwrap_model(cached.model).depth
+    trains = [any(p.requires_grad for p in layer.parameters()) for layer in cached.network.features]
+    assert trains.index(True) == depth > 2
+    cached.run()
+    monkeypatch.setattr("training.frozen._MOST", 0)  # nothing fits
+    plain = make(frozen(tmp_path, **fields), tmp_path / "plain")
+    assert not isinstance(plain.pictures, MapDataset)
+    before = {key: value.clone() for key, value in plain.network.state_dict().items()}
+    plain.run()
+    others = plain.network.state_dict()
+    for key, value in cached.network.state_dict().items():
+        moved = (others[key] - before[key]).abs().max()
+        assert (value - others[key]).abs().max() <= 0.1 * moved, key  # maps are kept as float16
+        assert bool(moved) != key.startswith(("features.0.", "features.2.")), key
