@@ -1,8 +1,11 @@
 from pathlib import Path
+from threading import Event, Thread
+from time import sleep
 
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from facekit.align import TEMPLATE, frame_landmarks, similarity
 from facekit.detect import Detector, load_detector
@@ -85,3 +88,21 @@ def test_reading_keeps_only_a_little_ahead_of_cropping() -> None:
     next(crops)
     assert len(reads) < 100
     crops.close()
+
+
+def test_of_two_processes_one_crops_and_the_other_waits(portrait: np.ndarray, tmp_path: Path) -> None:
+    picture = cv2.imencode(".png", portrait[:, :, ::-1])[1].tobytes()
+    held = Event()
+
+    def hold() -> None:
+        with FileLock(tmp_path / ".crops.lock"):
+            held.set()
+            sleep(1)
+
+    other = Thread(target=hold)
+    other.start()
+    assert held.wait(10)
+    with pytest.warns(DataWarning, match="waiting for it"):
+        made = prepare(source(picture), tmp_path / "crops", workers=1)
+    assert len(made) == 1
+    other.join()

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 
 import cv2
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -96,17 +97,28 @@ def prepare(
 
     Damaged pictures are left out, with a warning that counts them, and named in `folder/damaged.txt`. Nothing
     half-written is taken for complete: the labels are written last. Crops of other pictures, or by another detector or
-    framing, are made again.
+    framing, are made again. Of several processes that want the same folder one crops, the others wait for it.
 
     Raises:
         DataError: no picture could be read, or a worker was killed.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        warnings.warn(f"Another process writes {folder}: waiting for it.", DataWarning, stacklevel=2)
+        held = lock.acquire()
+    with held:
+        return _prepare(source, folder, detector, framing, workers)
+
+
+def _prepare(source: Source, folder: Path, detector: str, framing: Framing, workers: int) -> Prepared:
     width, height = (side + 2 * MARGIN for side in framing.size)
     if _is_made(folder, source, detector, (height, width)):
         return load_prepared(folder, source.name)
     if (folder / "labels.npz").exists():
-        warnings.warn(f"{folder} holds crops of other pictures: they are made again.", DataWarning, stacklevel=2)
-    folder.mkdir(parents=True, exist_ok=True)
+        warnings.warn(f"{folder} holds crops of other pictures: they are made again.", DataWarning, stacklevel=3)
     files = source.labels["file"].tolist()
     unfinished = Unfinished(folder, (len(source), height, width, 3), json.dumps([detector, framing.name, files]))
     rows = np.array([i for i in range(len(source)) if i not in unfinished.found], np.int64)
