@@ -47,7 +47,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=chosen.momentum)
         case "rmsprop":
-            return torch.optim.RMSprop(groups, lr=rate, momentum=chosen.momentum)
+            # Hinton's constants and Keras', not torch's, with which the first steps are ten times the rate
+            return torch.optim.RMSprop(groups, lr=rate, alpha=0.9, eps=1e-7, momentum=chosen.momentum)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
