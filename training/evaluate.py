@@ -45,28 +45,6 @@ class Reading:
     damaged: dict[int, str]
 
 
-def evaluate(
-    analyzer: FaceAnalyzer,
-    source: Source,
-    *,
-    data: str | None = None,
-    split: str | None = None,
-    seed: int = 0,
-    resamples: int = 1000,
-    workers: int = 0,
-    progress: bool = True,
-) -> Record:
-    """Measure whatever the labels of `source` and the answers of `analyzer` have in common.
-
-    `read_source`, then `measure`, whose arguments and record these are.
-
-    Raises:
-        DataError: no picture could be read, or nothing that is labelled is answered.
-    """
-    reading = read_source(analyzer, source, workers=workers, progress=progress)
-    return measure(analyzer, reading, data=data, split=split, seed=seed, resamples=resamples)
-
-
 def read_source(analyzer: FaceAnalyzer, source: Source, *, workers: int = 0, progress: bool = True) -> Reading:
     """The answers for every picture of `source`.
 

@@ -34,12 +34,12 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -
         resamples: of the bootstrap.
 
     Returns:
-        One line a data set: the figures of `evaluate`, and "recipe", "seed", "parameters", "hardware", "epochs" run,
-        "kept_epoch", "minutes" of training without validation, "pictures_per_second", "waiting", the share of the
+        One line a data set: the figures of `evaluate.measure`, and "recipe", "seed", "parameters", "hardware", "epochs"
+        run, "kept_epoch", "minutes" of training without validation, "pictures_per_second", "waiting", the share of the
         time that the network waited for pictures, and "right" (see `pack`).
 
     Raises:
-        FacekitError: as `fit` and `evaluate`.
+        FacekitError: as `fit` and `measure`.
     """
     folder = fit(recipe, resume=resume)
     analyzer = FaceAnalyzer.from_pretrained(folder, detector=recipe.detector)

@@ -82,7 +82,7 @@ def write_gallery(folder: Path, analyzer: FaceAnalyzer, reading: Reading, *, mos
 
     Args:
         analyzer: the one that answered; the pictures are cropped again by it.
-        workers: see `evaluate.evaluate`.
+        workers: see `evaluate.read_source`.
     """
     write_lines(folder / LINES, (_mistakes(line) for line in answer_lines(reading) if line["wrong"]))
     questions = [question for question in questions_of(reading.labels, reading.answers) if len(question.wrong)]

@@ -70,7 +70,7 @@ def draw_figures(folder: Path, labels: LabelArrays, answers: Answers, record: Re
 
     Args:
         labels, answers: of the same N pictures.
-        record: what `evaluate` measured on them.
+        record: what `evaluate.measure` measured on them.
 
     Returns:
         The files: `confusion-gender.png`, `confusion-expression.png`, `roc.png`, `precision-recall.png`,

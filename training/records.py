@@ -12,7 +12,7 @@ from facekit.errors import DataError
 from training.metrics import Estimate, Samples
 
 Record = dict[str, Any]
-"""What `training.evaluate.evaluate` gives. Beside a figure `x` stands its 95 % interval [low, high] as `x_interval`."""
+"""What `training.evaluate.measure` gives. Beside a figure `x` stands its 95 % interval [low, high] as `x_interval`."""
 
 
 def plain(value: float) -> float | None:

@@ -33,11 +33,11 @@ def verify(
     Args:
         data, split: what to call the pictures in the record.
         seed, resamples: of the bootstrap.
-        workers: see `evaluate.evaluate`.
+        workers: see `evaluate.read_source`.
 
     Returns:
         "verification": the figures of `metrics.verification`, the accuracy of every fold, their standard error as
-        LFW reports it, and the numbers of pairs; and what was measured with what, as in `evaluate.evaluate`.
+        LFW reports it, and the numbers of pairs; and what was measured with what, as in `evaluate.measure`.
 
     Raises:
         DataError: no pair, or only one fold, is left.

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +18,11 @@ from facekit.checkpoints import Calibration, CheckpointConfig
 from facekit.detect import Detections, load_detector
 from facekit.errors import DataError
 from facekit.labels import ATTRIBUTES, EXPRESSIONS
+from training import evaluate
 from training.data import LabelArrays, Source
+from training.data.prepare import prepare
 from training.data.source import labels_from_columns
-from training.evaluate import evaluate
+from training.evaluate import read_prepared, read_source
 from training.figures import uncalibrated_attributes, uncalibrated_expression
 from training.records import Record, interval_of, look_up
 
@@ -77,8 +80,10 @@ def source(pictures: list[bytes], **columns: list) -> Source:
     return Source("colours", labels_from_columns({"file": names, **arrays}), lambda i: pictures[i])
 
 
-def measure(pictures: Source, analyzer: Any = None, **options: Any) -> Record:
-    return evaluate(analyzer or stand_in(), pictures, resamples=100, progress=False, **options)
+def measure(pictures: Source, analyzer: Any = None, workers: int = 0, **options: Any) -> Record:
+    analyzer = analyzer or stand_in()
+    reading = read_source(analyzer, pictures, workers=workers, progress=False)
+    return evaluate.measure(analyzer, reading, resamples=100, **options)
 
 
 @pytest.fixture(scope="module")
@@ -295,3 +300,14 @@ def test_calibration_is_undone() -> None:
     shares = np.exp(logits[:, :7]) / np.exp(logits[:, :7]).sum(1, keepdims=True)
     cooled = np.exp(logits[:, :7] / 2) / np.exp(logits[:, :7] / 2).sum(1, keepdims=True)
     assert uncalibrated_expression(cooled, calibration) == pytest.approx(shares)
+
+
+def test_prepared_crops_are_answered_as_the_photos_are(tmp_path: Path) -> None:
+    pictures = source([colour(20 + 3 * i) for i in range(20)] + [b"damaged"], age=list(range(20, 41)))
+    analyzer = stand_in()
+    crops = prepare(pictures, tmp_path, detector="haar", workers=0)
+    read = read_source(analyzer, pictures, progress=False)
+    again = read_prepared(analyzer, pictures, crops)
+    assert np.array_equal(read.rows, again.rows)
+    assert read.damaged.keys() == again.damaged.keys() == {20}
+    np.testing.assert_allclose(again.answers.years, read.answers.years, atol=0.5)
