@@ -74,6 +74,10 @@ def test_a_narrow_vgg_reads_small_crops() -> None:
     model = VggFace({"gender": 2}, width=0.125, hidden=32, grid=3).eval()
     assert model(torch.zeros(1, 3, 48, 48))["gender"].shape == (1, 2)
     assert model.features[0].out_channels == 8
+    normed = VggFace({"gender": 2}, width=0.125, hidden=32, grid=3, norm=True).eval()
+    assert normed(torch.zeros(1, 3, 48, 48))["gender"].shape == (1, 2)
+    norms = [layer for layer in normed.modules() if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d)]
+    assert len(norms) == 15 and not any(layer.p for layer in normed.modules() if isinstance(layer, nn.Dropout))
 
 
 def test_imdb_wiki_cnn_has_the_published_layers() -> None:

@@ -150,7 +150,7 @@ class Loop:
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.accelerator.device))
         self._started = fetching = perf_counter()
         self._waited = 0.0
-        self.model.train()
+        train_mode(self.model)
         for i, (views, targets) in enumerate(self.loader, 1):
             self._waited += perf_counter() - fetching
             set_learning_rate(self.optimizer, learning_rate(recipe, self.step))
@@ -269,6 +269,14 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     if state.is_main_process:
         calibrate_checkpoint(best, validation, half=True)
     return best
+
+
+def train_mode(model: torch.nn.Module) -> None:
+    """Training mode, but for frozen batch norms, which keep their statistics as well."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
 
 
 def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:

@@ -83,3 +83,14 @@ def test_a_network_frozen_in_part_learns_as_without_the_cache(tmp_path: Path, mo
         moved = (others[key] - before[key]).abs().max()
         assert (value - others[key]).abs().max() <= 0.1 * moved, key  # maps are kept as float16
         assert bool(moved) != key.startswith(("features.0.", "features.2.")), key
+
+
+def test_frozen_norms_keep_their_statistics(tmp_path: Path) -> None:
+    network = {"network": {"width": 0.0625, "hidden": 16, "grid": 1, "norm": True}}
+    loop = make(frozen(tmp_path, **network, augment=STILL | {"light": 0.1}), tmp_path / "run")
+    assert not isinstance(loop.pictures, MapDataset)
+    norm, free = loop.network.features[1], loop.network.dense[3]
+    before, moving = norm.running_mean.clone(), free.running_mean.clone()
+    loop.run()
+    assert torch.equal(norm.running_mean, before)
+    assert not torch.equal(free.running_mean, moving)

@@ -68,3 +68,10 @@ def test_a_recipe_without_a_small_form_says_so(tmp_path: Path) -> None:
     path.write_text("data: [{path: celeba, batch: 2}]\ndescription: mine\nsteps: 1\nepochs: 1\n")
     with pytest.raises(RecipeError, match="no part `small`"):
         load_recipe(str(path), small=True)
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_what_is_trained_from_scratch_has_nothing_frozen(small: bool) -> None:
+    scratch = [load_recipe(name, small=small) for name in list_recipes() if name.endswith("-scratch")]
+    assert len(scratch) == 2
+    assert all(recipe.init is None and not recipe.optimizer.rates for recipe in scratch)
