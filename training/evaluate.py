@@ -84,6 +84,7 @@ def measure(
     split: str | None = None,
     seed: int = 0,
     resamples: int = 1000,
+    groups: bool = True,
 ) -> Record:
     """How good the answers are.
 
@@ -92,10 +93,11 @@ def measure(
         data, split: what to call the pictures in the record.
         seed: of the bootstrap.
         resamples: of the bootstrap.
+        groups: whether to measure groups of people as well, which takes longest.
 
     Returns:
-        The figures (see `figures.figures`) of what is labelled, "groups", and what was measured with what: "data",
-        "split", "pictures" read, "no_face_found" among them, "damaged", "checkpoint", "detector", "seed",
+        The figures (see `figures.figures`) of what is labelled, "groups" if wanted, and what was measured with what:
+        "data", "split", "pictures" read, "no_face_found" among them, "damaged", "checkpoint", "detector", "seed",
         "resamples", "versions".
 
     Raises:
@@ -119,7 +121,7 @@ def measure(
         "seed": seed,
         "resamples": resamples,
         **measured,
-        "groups": group_table(labels, answers, generator, resamples),
+        **({"groups": group_table(labels, answers, generator, resamples)} if groups else {}),
         "versions": versions(),
     }
 

@@ -23,7 +23,7 @@ EXPERIMENTS: Final = RECORDS / "experiments.jsonl"
 _QUESTIONS: Final = 8
 """At most so many questions go into a line picture by picture; a network that answers more has figures enough."""
 
-_LEFT_OUT: Final = ("groups", "confusion", "damaged", "versions", "seed")
+_LEFT_OUT: Final = ("confusion", "damaged", "versions", "seed")
 
 
 def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -> list[Record]:
@@ -55,7 +55,7 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -
     for part in recipe.data:
         if (test := load_test(recipe, part)) is not None:
             reading = read_prepared(analyzer, *test)
-            record = measure(analyzer, reading, data=part.path, split="test", resamples=resamples)
+            record = measure(analyzer, reading, data=part.path, split="test", resamples=resamples, groups=False)
             figures = {key: value for key, value in record.items() if key not in _LEFT_OUT}
             questions = questions_of(reading.labels, reading.answers)
             right = {question.name: pack(question.right == 1) for question in questions[:_QUESTIONS]}
@@ -75,7 +75,10 @@ def unpack(text: str, count: int) -> NDArray[np.bool_]:
 
 def hardware() -> str:
     """What this process would train on, in words."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def _effort(run: Path) -> dict[str, float]:
