@@ -11,7 +11,7 @@ from scipy import stats
 from training.experiment import unpack
 from training.metrics.mcnemar import mcnemar
 from training.recipe import SMALL
-from training.records import Record, look_up
+from training.records import Record, interval_of, look_up
 from training.results import percent, set_name, table, years
 
 LEVEL: Final = 0.05
@@ -104,7 +104,7 @@ INQUIRIES: Final = (
         "celeba",
         {"balanced": ("celeba-cnn-eyeglasses",), "as it comes": ("celeba-cnn-eyeglasses-unbalanced",)},
         {
-            "Eyeglasses": "right.Eyeglasses",
+            "accuracy": "right.Eyeglasses",
             "balanced accuracy": "attributes.balanced_accuracy.Eyeglasses",
             "recall": "attributes.recall.Eyeglasses",
             "precision": "attributes.precision.Eyeglasses",
@@ -126,9 +126,10 @@ INQUIRIES: Final = (
 
 
 class _Run(NamedTuple):
-    """One way of an inquiry with one seed: values by column, and (N,) what was right where that was kept."""
+    """One way of an inquiry with one seed, by column: values, their standard errors, and (N,) what was right."""
 
     values: dict[str, float]
+    errors: dict[str, float]
     right: dict[str, NDArray[np.bool_]]
 
 
@@ -143,8 +144,9 @@ def findings_section(lines: Iterable[Record]) -> str:
     if not any(parts):
         return ""
     return (
-        "\n### Findings\n\nIn brackets the difference to the first row in points; * marks one beyond chance (McNemar's "
-        "test on the same pictures, or Welch's over the seeds, Holm-corrected over the table, 5 %).\n\n"
+        "\n### Findings\n\nIn brackets the difference to the first row in points; * marks one beyond chance (of one "
+        "seed, McNemar's test on the same pictures, or a z-test of the bootstrap intervals where pictures cannot be "
+        "paired; of several, Welch's over the seeds; Holm-corrected over the table, 5 %).\n\n"
         + "\n".join(part for part in parts if part)
     )
 
@@ -183,6 +185,7 @@ def _runs(inquiry: Inquiry, lines: Sequence[Record], recipes: Sequence[str]) -> 
     for seed in seeds:
         if all((recipe, seed) in found for recipe in recipes):
             values: dict[str, float] = {}
+            errors: dict[str, float] = {}
             right: dict[str, NDArray[np.bool_]] = {}
             for line in (found[recipe, seed] for recipe in recipes):
                 for column, key in inquiry.columns.items():
@@ -190,10 +193,12 @@ def _runs(inquiry: Inquiry, lines: Sequence[Record], recipes: Sequence[str]) -> 
                         kept = unpack(value, line["pictures"]) if isinstance(value, str) else None
                         values[column] = float(value) if kept is None else float(kept.mean())
                         right |= {} if kept is None else {column: kept}
+                    if (interval := interval_of(line, key)) is not None and None not in interval:
+                        errors[column] = (interval[1] - interval[0]) / (2 * stats.norm.ppf(0.975))
             if inquiry.joint and right.keys() == inquiry.columns.keys():
                 right[JOINT] = np.all(list(right.values()), axis=0)
                 values[JOINT] = float(right[JOINT].mean())
-            runs.append(_Run(values, right))
+            runs.append(_Run(values, errors, right))
     return runs
 
 
@@ -202,8 +207,14 @@ def _chance(first: Sequence[_Run], other: Sequence[_Run], column: str) -> float 
     one, two = ([run.values[column] for run in runs if column in run.values] for runs in (first, other))
     if min(len(one), len(two)) > 1:
         return float(stats.ttest_ind(one, two, equal_var=False).pvalue)
-    if one and two and column in first[0].right and column in other[0].right:
-        return mcnemar(first[0].right[column], other[0].right[column]).p
+    if not one or not two:
+        return None
+    before, after = first[0], other[0]
+    if column in before.right and column in after.right:
+        return mcnemar(before.right[column], after.right[column]).p
+    if column in before.errors and column in after.errors:  # as if of other pictures: of the same ones p is smaller
+        error = np.hypot(before.errors[column], after.errors[column])
+        return float(2 * stats.norm.sf(abs(two[0] - one[0]) / max(error, 1e-9)))
     return None
 
 

@@ -125,7 +125,8 @@ def throughput_section(lines: Iterable[Record]) -> str:
     head = ("recipe", "hardware", "batch", "size", "pictures/s", "plain PyTorch", "gain", "waiting")
     return (
         "\n### Throughput\n\nPictures trained a second, loading and augmentation included, beside the same network in "
-        "plain float32 PyTorch (contiguous, a batch that lies ready) in the same run, in turn.\n\n"
+        "plain float32 PyTorch (contiguous, a batch that lies ready) in the same run, in turn: the medians, and the "
+        "median of the gain of each round.\n\n"
         + table(head, rows, words=2)
         + "\n    python -m training throughput [RECIPE]... [--small]\n"
     )

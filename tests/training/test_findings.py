@@ -56,6 +56,18 @@ def test_a_smaller_error_is_better() -> None:
     assert "Eight bands: better in error in years than a number of years" in text
 
 
+def test_figures_without_pictures_are_compared_by_their_intervals() -> None:
+    def run(recipe: str, value: float, half: float) -> Record:
+        figure = {"balanced_accuracy": {"Eyeglasses": value}}
+        figure["balanced_accuracy_interval"] = {"Eyeglasses": [value - half, value + half]}  # type: ignore[dict-item]
+        return line(recipe, {}, attributes=figure)
+
+    balanced = run("celeba-cnn-eyeglasses", 0.976, 0.01)
+    far, near = (run("celeba-cnn-eyeglasses-unbalanced", value, 0.03) for value in (0.92, 0.96))
+    assert "92.0 % (-5.60*)" in findings_section([balanced, far])
+    assert "96.0 % (-1.60)" in findings_section([balanced, near])
+
+
 def test_scales_are_not_mixed_and_one_way_alone_says_nothing() -> None:
     assert findings_section([]) == ""
     assert findings_section(four_single()) == ""
