@@ -386,12 +386,12 @@ def report(
     """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
     from training.experiment import EXPERIMENTS
     from training.findings import findings_section
-    from training.records import read_lines, read_record
+    from training.records import read_lines, read_record, record_files
     from training.results import RECORDS, RESULTS, results_table
     from training.systems import systems_section
     from training.throughput import THROUGHPUT, throughput_section
 
-    read = [read_record(path) for path in _record_files(records or [RECORDS])]
+    read = [read_record(path) for path in record_files(records or [RECORDS])]
     called = {name, card.name, str(card)} if card is not None else set()
     own = [record for record in read if record["checkpoint"] in called]
     if card is not None and not own:
@@ -429,13 +429,6 @@ def _command(name: str, options: dict[str, str | None]) -> str:
     """The command line that measures the same again."""
     words = [word for option, value in options.items() if value is not None for word in (option, value)]
     return f"python -m training {name} {shlex.join(words)}"
-
-
-def _record_files(paths: list[Path]) -> list[Path]:
-    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-    if not files:
-        raise DataError(f"No records in {', '.join(map(str, paths))}: write some with evaluate --json.")
-    return files
 
 
 def _show(record: dict[str, Any]) -> None:

@@ -47,6 +47,18 @@ def interval_of(record: Mapping[str, Any], key: str) -> list[float] | None:
     return next((found for c in candidates if (found := look_up(record, ".".join(c))) is not None), None)
 
 
+def record_files(paths: Sequence[Path]) -> list[Path]:
+    """The JSON files among and inside `paths`.
+
+    Raises:
+        DataError: there are none.
+    """
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    if not files:
+        raise DataError(f"No records in {', '.join(map(str, paths))}: write some with evaluate --json.")
+    return files
+
+
 def read_record(path: Path) -> Record:
     """One record from its JSON file.
 
