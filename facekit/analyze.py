@@ -164,6 +164,7 @@ def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn
     example = torch.zeros((2, 3, size[1], size[0]), device=device).contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # windows become constants: pictures have one size
         frozen = torch.jit.freeze(torch.jit.trace(model, example, strict=False))
         return torch.jit.optimize_for_inference(frozen) if device.type == "cpu" else frozen
 

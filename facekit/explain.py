@@ -15,13 +15,14 @@ from facekit.analyze import FaceAnalyzer
 from facekit.answers import age_logits, attribute_logits, expression_logits
 from facekit.errors import UnknownName
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, MAX_AGE
+from facekit.nets.heads import pixels
 from facekit.tasks import Tasks, answered_by
 
 _HOOKED = Lock()  # both explanations hang hooks on a network that other threads may explain as well
 
 
 def attribution(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) -> NDArray[np.float32]:
-    """Where the network looks for one answer: Grad-CAM (Selvaraju et al., 2017) at the network's `explained` part.
+    """Where the network looks for one answer: Grad-CAM (Selvaraju et al., 2017) at the network's `explained` parts.
 
     The map shows what speaks for the answer given: for "no hat" it is what makes the hat unlikely.
 
@@ -37,11 +38,14 @@ def attribution(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) ->
     """
     answer = _Answer(analyzer.model, analyzer.checkpoint.config.tasks, target)
     x = analyzer.normalize(crop[None])
+    heat = torch.zeros(crop.shape[:2])
     with _HOOKED, torch.enable_grad():
-        cam = LayerGradCam(answer, analyzer.model.explained)
-        heat = cam.attribute(x.requires_grad_(True), relu_attributions=True)
-    heat = LayerAttribution.interpolate(heat, crop.shape[:2], interpolate_mode="bilinear")
-    return _to_unit(heat[0, 0])
+        for part, window in analyzer.model.explained.items():
+            seen = LayerGradCam(answer, part).attribute(x.requires_grad_(True), relu_attributions=True)
+            left, top, right, bottom = pixels(window, crop.shape[1], crop.shape[0])
+            seen = LayerAttribution.interpolate(seen, (bottom - top, right - left), interpolate_mode="bilinear")
+            heat[top:bottom, left:right] += seen[0, 0].detach().cpu()
+    return _to_unit(heat)
 
 
 def layer_activations(analyzer: FaceAnalyzer, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

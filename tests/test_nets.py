@@ -41,6 +41,24 @@ def test_dropout_acts_in_training_only(dropout: float) -> None:
     assert torch.equal(model(x)["expression"], model(x)["expression"])
 
 
+def test_a_window_shows_a_part_of_the_crop() -> None:
+    close = FaceNet(HEADS, (4, 4, 8, 8), window=(0.125, 0.15625, 0.875, 0.90625)).eval()
+    whole = FaceNet(HEADS, (4, 4, 8, 8)).eval()
+    whole.load_state_dict(close.state_dict())
+    x = torch.randn(2, 3, 128, 112)
+    assert torch.equal(close.embed(x), whole.embed(x[:, :, 20:116, 14:98]))
+    with pytest.raises(ValueError, match=r"a window is left, top, right and bottom in \[0, 1\]"):
+        build("face-net", {"age": 101}, {"window": [0.5, 0, 0.5, 1]})
+
+
+def test_cosines_are_scaled() -> None:
+    model = VggFace({"identity": 5}, width=0.125, hidden=16, cosine=24).eval()
+    x = torch.randn(3, 3, 64, 64)
+    embedding = model.embed(x)
+    cosines = torch.cosine_similarity(embedding[:, None], model.heads["identity"].weight, dim=2)
+    torch.testing.assert_close(model(x)["identity"], 24 * cosines)
+
+
 def parameters(model: HeadedNet) -> int:
     return sum(p.numel() for p in model.parameters())
 
@@ -126,7 +144,7 @@ def test_settings_that_a_network_does_not_take_are_told() -> None:
         ("celeba-cnn", {}, (178, 218)),
         ("face-net", {"widths": [4, 4, 8, 8]}, (84, 96)),
         ("imdb-wiki-cnn", {}, (32, 32)),
-        ("joined-net", {"members": [{"widths": [4, 4, 8, 8]}, {"widths": [6, 8, 8, 12]}]}, (84, 96)),
+        ("joined-net", {"members": [{"widths": [4, 4, 8, 8]}, {"size": [48, 56]}]}, (84, 96)),
         ("realtime-cnn", {}, (224, 224)),
         ("residual-net", {}, (64, 64)),
         ("vgg-face", {"width": 0.125, "hidden": 16}, (64, 64)),
@@ -135,11 +153,12 @@ def test_settings_that_a_network_does_not_take_are_told() -> None:
 def test_every_network_names_its_parts_with_maps(architecture: str, settings: dict, size: tuple[int, int]) -> None:
     model = build(architecture, {"gender": 2}, settings).eval()
     maps: dict[str, torch.Size] = {}
-    parts = model.layers() | {"explained": model.explained}
+    parts = model.layers() | {f"explained {i}": part for i, part in enumerate(model.explained)}
     for name, part in parts.items():
         part.register_forward_hook(lambda _, __, output, name=name: maps.update({name: output.shape}))
     model(torch.zeros(1, 3, size[1], size[0]))
     assert maps.keys() == parts.keys()
-    areas = [maps[name][2] * maps[name][3] for name in model.layers()]
-    assert areas == sorted(areas, reverse=True)
-    assert len(maps["explained"]) == 4 and maps["explained"][2] >= 4
+    for net in {name.partition(", ")[2] for name in model.layers()}:
+        areas = [maps[name][2] * maps[name][3] for name in model.layers() if name.endswith(net)]
+        assert areas == sorted(areas, reverse=True)
+    assert all(len(maps[name]) == 4 and maps[name][2] >= 3 for name in maps if name.startswith("explained"))

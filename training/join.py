@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -9,6 +10,7 @@ from facekit.checkpoints import Checkpoint, CheckpointConfig, read_checkpoint, w
 from facekit.errors import CheckpointError
 from facekit.hub import find_checkpoint
 from facekit.nets import JoinedNet
+from facekit.nets.heads import WHOLE, pixels
 from facekit.tasks import Tasks
 
 
@@ -18,22 +20,23 @@ def join(names: Sequence[str], folder: Path, *, description: str) -> None:
     It is not calibrated; see `training.calibrate`.
 
     Args:
-        names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net`, which see the same crops.
+        names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net` and of one framing; what
+            they see of its crop, and at which size, may differ.
 
     Raises:
-        CheckpointError: they are of another architecture, see other crops, or have the same head for other tasks.
+        CheckpointError: they are of another architecture or framing, or have the same head for other tasks.
     """
     parts = [read_checkpoint(find_checkpoint(name)) for name in names]
     tasks = _tasks(parts)
-    model = JoinedNet({head: task.size for head, task in tasks.items()}, [dict(part.config.network) for part in parts])
-    weights = {}
-    for i, part in enumerate(parts):
-        for key, value in part.model.state_dict().items():
-            kind, number, rest = key.split(".", 2)  # stem.1.weight, stages.3.0.conv1.weight, heads.age.bias
-            if kind == "stem":
-                weights[f"stem.{i}.{number}.{rest}"] = value
-            elif kind == "stages":
-                weights[f"stages.{number}.{i}.{rest}"] = value
+    size = max(part.config.input_size for part in parts)
+    members = [_member(part.config, size) for part in parts]
+    model = JoinedNet({head: task.size for head, task in tasks.items()}, members)
+    weights = {
+        f"members.{i}.{key}": value
+        for i, part in enumerate(parts)
+        for key, value in part.model.state_dict().items()
+        if not key.startswith("heads.")
+    }
     for name, task in tasks.items():
         heads = [part.model.heads[name].state_dict() if name in part.config.tasks else None for part in parts]
         known = [head for head in heads if head is not None]
@@ -47,13 +50,21 @@ def join(names: Sequence[str], folder: Path, *, description: str) -> None:
     config = CheckpointConfig(
         description=description,
         architecture="joined-net",
-        network={"members": [part.config.network for part in parts]},
+        network={"members": members},
         tasks=tasks,
         framing=parts[0].config.framing,
-        input_size=parts[0].config.input_size,
+        input_size=size,
         training={"members": [part.config.training for part in parts]},
     )
     write_checkpoint(folder, model, config, half=True)
+
+
+def _member(config: CheckpointConfig, size: tuple[int, int]) -> dict[str, Any]:
+    """The settings of a checkpoint's network that is given pictures of `size` and sees them at its own scale."""
+    if config.input_size == size:
+        return config.network
+    left, top, right, bottom = pixels(config.network.get("window", WHOLE), *config.input_size)
+    return {**config.network, "size": (right - left, bottom - top)}
 
 
 def _tasks(parts: Sequence[Checkpoint]) -> Tasks:
@@ -66,12 +77,9 @@ def _tasks(parts: Sequence[Checkpoint]) -> Tasks:
     for part in parts:
         if part.config.architecture != "face-net":
             raise CheckpointError(f"{part.name} is a {part.config.architecture}: only checkpoints of face-net join.")
-        for field in ("framing", "input_size"):
-            mine, other = getattr(first.config, field), getattr(part.config, field)
-            if mine != other:
-                raise CheckpointError(
-                    f"{first.name} has {field} {mine}, {part.name} {other}: they cannot share a crop."
-                )
+        mine, other = first.config.framing, part.config.framing
+        if mine != other:
+            raise CheckpointError(f"{first.name} has framing {mine}, {part.name} {other}: they cannot share a crop.")
         for head, task in part.config.tasks.items():
             if tasks.setdefault(head, task) != task:
                 raise CheckpointError(f"Head {head} answers something else in {first.name} than in {part.name}.")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, resnet18, resnext50_32x4d
 from torchvision.models.vgg import cfgs, make_layers
 
-from facekit.nets.heads import HeadedNet, PlainNet
+from facekit.nets.heads import WHOLE, CosineHead, HeadedNet, PlainNet, Window
 
 
 class VggFace(PlainNet):
@@ -24,12 +24,22 @@ class VggFace(PlainNet):
         grid: side of the maps that fc6 reads.
         norm: batch norm before every ReLU, in place of dropout (Ioffe and Szegedy, 2015): for training from scratch on
             few pictures.
+        cosine: scale of logits that are the cosines of the embedding with one direction an answer; `None` for the
+            published linear layers.
     """
 
     def __init__(
-        self, heads: Mapping[str, int], width: float = 1.0, hidden: int = 4096, grid: int = 7, norm: bool = False
+        self,
+        heads: Mapping[str, int],
+        width: float = 1.0,
+        hidden: int = 4096,
+        grid: int = 7,
+        norm: bool = False,
+        cosine: float | None = None,
     ) -> None:
         super().__init__(heads, hidden)
+        if cosine is not None:
+            self.heads = nn.ModuleDict({task: CosineHead(hidden, size, cosine) for task, size in heads.items()})
         groups = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in cfgs["D"]]
         self.features = make_layers(groups, batch_norm=norm)
         channels = [layer for layer in groups if isinstance(layer, int)][-1]
@@ -44,7 +54,8 @@ class VggFace(PlainNet):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def layers(self) -> dict[str, nn.Module]:
         """The five groups."""
@@ -52,9 +63,9 @@ class VggFace(PlainNet):
         return {f"group {i}": pool for i, pool in enumerate(pools, 1)}
 
     @property
-    def explained(self) -> nn.Module:
+    def explained(self) -> dict[nn.Module, Window]:
         """The fourth group: 14x14 maps of a 224 px crop."""
-        return self.layers()["group 4"]
+        return {self.layers()["group 4"]: WHOLE}
 
 
 _RESIDUAL: Final[dict[str, Callable[[], ResNet]]] = {"resnet18": resnet18, "resnext50": resnext50_32x4d}
@@ -87,9 +98,9 @@ class ResidualNet(HeadedNet):
         return {"stem": net.maxpool, **{f"stage {i}": stage for i, stage in enumerate(stages, 1)}}
 
     @property
-    def explained(self) -> nn.Module:
+    def explained(self) -> dict[nn.Module, Window]:
         """The last stage but one."""
-        return self.backbone.layer3
+        return {self.backbone.layer3: WHOLE}
 
     def embed(self, crops: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1] to (B, 512 or 2048) embeddings."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from facekit.nets.heads import PlainNet
+from facekit.nets.heads import WHOLE, PlainNet, Window
 
 
 class CelebaCNN(PlainNet):
@@ -39,6 +39,6 @@ class CelebaCNN(PlainNet):
         return {f"block {i + 1}": self.features[4 * i + 3] for i in range(4)}
 
     @property
-    def explained(self) -> nn.Module:
+    def explained(self) -> dict[nn.Module, Window]:
         """The last convolution's ReLU."""
-        return self.features[-2]
+        return {self.features[-2]: WHOLE}

@@ -5,32 +5,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.models.resnet import BasicBlock
 
-from facekit.nets.heads import HeadedNet
+from facekit.nets.heads import WHOLE, HeadedNet, Window, pixels
 
 
-class _StagedNet(HeadedNet):
-    """A stem and four stages; the pooled maps of the last are the embedding."""
-
-    stem: nn.Module
-    stages: nn.Sequential
-
-    def layers(self) -> dict[str, nn.Module]:
-        """The stem and the four stages."""
-        return {"stem": self.stem, **{f"stage {i}": stage for i, stage in enumerate(self.stages, 1)}}
-
-    @property
-    def explained(self) -> nn.Module:
-        """The last stage but one."""
-        return self.stages[2]
-
-    def embed(self, crops: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
-        return self.stages(self.stem(crops)).mean((2, 3))
-
-
-class FaceNet(_StagedNet):
+class FaceNet(HeadedNet):
     """A ResNet (He et al., 2016) of basic blocks with any widths, and a linear head for every task.
 
     With `widths=(64, 128, 256, 512)` the backbone is ResNet-18; half the widths cost a quarter of the work. The stem's
@@ -42,6 +23,8 @@ class FaceNet(_StagedNet):
         depths: basic blocks in each stage.
         stem: kernel side of the first convolution, odd.
         dropout: share of the embedding dropped in training, in [0, 1).
+        window: the part of the crop that it looks at.
+        size: width and height in pixels to which that part is brought; `None` for as it comes.
     """
 
     def __init__(
@@ -51,9 +34,14 @@ class FaceNet(_StagedNet):
         depths: Sequence[int] = (2, 2, 2, 2),
         stem: int = 3,
         dropout: float = 0.0,
+        window: Window = WHOLE,
+        size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(heads, widths[-1], dropout)
-        self.widths = tuple(widths)
+        left, top, right, bottom = window
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError(f"a window is left, top, right and bottom in [0, 1], not {window}")
+        self.window, self.size = window, size
         self.stem = nn.Sequential(
             nn.Conv2d(3, widths[0], stem, stride=2, padding=stem // 2, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -74,13 +62,29 @@ class FaceNet(_StagedNet):
             if isinstance(block, BasicBlock):
                 nn.init.zeros_(block.bn2.weight)  # every block starts as the identity
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The stem and the four stages."""
+        return {"stem": self.stem, **{f"stage {i}": stage for i, stage in enumerate(self.stages, 1)}}
 
-class JoinedNet(_StagedNet):
+    @property
+    def explained(self) -> dict[nn.Module, Window]:
+        """The last stage but one."""
+        return {self.stages[2]: self.window}
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
+        left, top, right, bottom = pixels(self.window, int(crops.shape[3]), int(crops.shape[2]))
+        x = crops[:, :, top:bottom, left:right]
+        if self.size is not None and (x.shape[3], x.shape[2]) != tuple(self.size):
+            x = interpolate(x, self.size[::-1], mode="bilinear", antialias=True)
+        return self.stages(self.stem(x)).mean((2, 3))
+
+
+class JoinedNet(HeadedNet):
     """FaceNets side by side: their embeddings are joined, and every task has one linear head on all of them.
 
     With heads that hold the members' heads, each divided by their number, this is the ensemble of the members: it
-    answers with the mean of their logits. Every stage puts out the maps of all members, so that what it sees can be
-    shown and explained as that of one network.
+    answers with the mean of their logits.
 
     Args:
         heads: task name to its number of logits.
@@ -90,24 +94,25 @@ class JoinedNet(_StagedNet):
     def __init__(self, heads: Mapping[str, int], members: Sequence[Mapping[str, Any]] = ({}, {})) -> None:
         nets = [FaceNet({}, **settings) for settings in members]
         super().__init__(heads, sum(net.width for net in nets))
-        entering = zip(*([net.widths[0], *net.widths[:-1]] for net in nets), strict=True)  # channels, by stage
-        self.stem = _Beside([net.stem for net in nets])
-        stages = zip(*(net.stages for net in nets), strict=True)
-        self.stages = nn.Sequential(
-            *(_Beside(stage, channels) for stage, channels in zip(stages, entering, strict=True))
-        )
+        self.members = nn.ModuleList(nets)
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The stem and the four stages of every member."""
+        return {
+            f"{name}, net {i}": part for i, net in enumerate(self._nets(), 1) for name, part in net.layers().items()
+        }
 
-class _Beside(nn.ModuleList):
-    """Modules that each take their share of the channels, or all of them, and put out their maps side by side."""
+    @property
+    def explained(self) -> dict[nn.Module, Window]:
+        """The last stage but one of every member."""
+        return {part: window for net in self._nets() for part, window in net.explained.items()}
 
-    def __init__(self, modules: Sequence[nn.Module], channels: Sequence[int] | None = None) -> None:
-        super().__init__(modules)
-        self.channels = channels
+    def embed(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [-1, 1] to (B, width) embeddings."""
+        return torch.cat([net.embed(crops) for net in self._nets()], 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        parts = [x] * len(self) if self.channels is None else x.split(list(self.channels), 1)
-        return torch.cat([module(part) for module, part in zip(self, parts, strict=True)], 1)
+    def _nets(self) -> list[FaceNet]:
+        return [net for net in self.members if isinstance(net, FaceNet)]
 
 
 def _stage(channels: int, width: int, depth: int, *, stride: int) -> nn.Sequential:

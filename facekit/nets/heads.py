@@ -2,8 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Final
 
 from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
+
+Window = tuple[float, float, float, float]
+"""Left, top, right and bottom of a part of a crop, as shares of its sides."""
+
+WHOLE: Final[Window] = (0.0, 0.0, 1.0, 1.0)
+"""The window that shows the whole crop."""
+
+
+def pixels(window: Window, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom in pixels of a `window` of a crop of that size."""
+    left, top, right, bottom = window
+    return round(left * width), round(top * height), round(right * width), round(bottom * height)
 
 
 class HeadedNet(nn.Module, ABC):
@@ -31,8 +45,8 @@ class HeadedNet(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def explained(self) -> nn.Module:
-        """The part whose maps say best where the network looks: late, but not too coarse."""
+    def explained(self) -> dict[nn.Module, Window]:
+        """The parts whose maps say best where the network looks, late but not too coarse, and what each sees."""
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) float32 RGB in [-1, 1] to logits (B, size) by task."""
@@ -42,6 +56,27 @@ class HeadedNet(nn.Module, ABC):
         """(B, width) embeddings to logits (B, size) by task."""
         embedding = self.dropout(embedding)
         return {task: head(embedding) for task, head in self.heads.items()}
+
+
+class CosineHead(nn.Linear):
+    """Logits that are scaled cosines between the embedding and one direction an answer (Wang et al., 2017: NormFace).
+
+    Recognition starts to learn with it where thousands of people have a few photos each: the softmax of free lengths
+    stays at chance there for a long time.
+
+    Args:
+        width: length of the embedding.
+        size: number of logits.
+        scale: what the cosines are multiplied by.
+    """
+
+    def __init__(self, width: int, size: int, scale: float) -> None:
+        super().__init__(width, size, bias=False)
+        self.scale = scale
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """(B, width) to (B, size) in [-scale, scale]."""
+        return self.scale * linear(normalize(embedding), normalize(self.weight))
 
 
 class PlainNet(HeadedNet):

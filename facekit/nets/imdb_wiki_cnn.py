@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from facekit.nets.heads import PlainNet
+from facekit.nets.heads import WHOLE, PlainNet, Window
 
 
 class ImdbWikiCNN(PlainNet):
@@ -35,9 +35,9 @@ class ImdbWikiCNN(PlainNet):
         return {f"block {i + 1}": self.features[5 * i + 4] for i in range(4)}
 
     @property
-    def explained(self) -> nn.Module:
+    def explained(self) -> dict[nn.Module, Window]:
         """The third block before its pooling: 8x8 maps."""
-        return self.features[13]
+        return {self.features[13]: WHOLE}
 
 
 def _classes() -> list[nn.Module]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from facekit.nets.heads import PlainNet
+from facekit.nets.heads import WHOLE, PlainNet, Window
 
 
 class RealtimeCNN(PlainNet):
@@ -27,6 +27,6 @@ class RealtimeCNN(PlainNet):
         return {f"block {i + 1}": self.features[3 * i + 2] for i in range(4)}
 
     @property
-    def explained(self) -> nn.Module:
+    def explained(self) -> dict[nn.Module, Window]:
         """The last activations before pooling, from which its authors explain it by Grad-CAM."""
-        return self.features[-2]
+        return {self.features[-2]: WHOLE}

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import CheckpointError
@@ -41,10 +42,27 @@ def test_the_joined_network_answers_with_the_mean(tmp_path: Path) -> None:
         torch.testing.assert_close(logits, wanted, atol=0.01, rtol=0.01)  # stored as float16
 
 
+def test_members_may_see_the_crop_at_different_sizes_and_in_part(tmp_path: Path) -> None:
+    whole = member(tmp_path / "a", ("attributes",), [4, 4, 8, 8])
+    window = (0.125, 0.15625, 0.875, 0.90625)
+    settings = {"network": {"widths": [4, 4, 8, 8], "window": window}, "input_size": (112, 128)}
+    close = member(tmp_path / "b", ("attributes",), [4, 4, 8, 8], **settings)
+    join([whole, close], tmp_path / "c", description="both")
+    both = read_checkpoint(tmp_path / "c")
+    assert both.config.input_size == (112, 128)
+    assert both.config.network["members"][0]["size"] == [84, 96]
+    x = torch.randn(2, 3, 128, 112)
+    with torch.inference_mode():
+        one = read_checkpoint(tmp_path / "a").model(interpolate(x, (96, 84), mode="bilinear", antialias=True))
+        other = read_checkpoint(tmp_path / "a").model(x[:, :, 20:116, 14:98])  # b has the weights of a
+        got = both.model(x)["attributes"]
+    torch.testing.assert_close(got, (one["attributes"] + other["attributes"]) / 2, atol=0.01, rtol=0.01)
+    assert list(both.model.explained.values()) == [(0.0, 0.0, 1.0, 1.0), list(window)]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"input_size": (64, 72)}, "a has input_size (84, 96), b (64, 72): they cannot share a crop."),
         ({"framing": "frame"}, "a has framing face, b frame: they cannot share a crop."),
         ({"tasks": {"attributes": AttributesTask(names=("Male",))}}, "Head attributes answers something else in a "),
     ],
