@@ -433,12 +433,10 @@ def _command(name: str, options: dict[str, str | None]) -> str:
 
 def _show(record: dict[str, Any]) -> None:
     """The headline figures as a table on stdout."""
-    from training.records import look_up
-    from training.results import HEADLINES, with_interval
+    from training.results import headlines, with_interval
 
     title = f"{record['data']} ({record['split']}): {record['pictures']:,} pictures, {record['checkpoint']}"
     shown = Table("figure", "value (95 % interval)", title=title)
-    for key, (name, form) in HEADLINES.items():
-        if look_up(record, key) is not None:
-            shown.add_row(name, with_interval(record, key, form))
+    for key, name, form in headlines(record):
+        shown.add_row(name, with_interval(record, key, form))
     Console().print(shown)

@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from facekit.checkpoints import CARD_FILE, CONFIG_FILE, CheckpointConfig, config_text, read_config
 from training.records import Record, look_up, write_text
-from training.results import HEADLINES, SETS, percent, results_table, set_name, table, with_interval, years
+from training.results import SETS, headlines, percent, results_table, set_name, table, with_interval, years
 
 __all__ = ["model_card", "results_table", "write_card"]
 
@@ -105,19 +105,17 @@ def write_card(folder: Path, name: str, records: Sequence[Record]) -> None:
 
 def _eval_results(record: Record) -> Iterable[EvalResult]:
     """The headline figures of one record for the card's model-index."""
-    for key, (title, form) in HEADLINES.items():
-        if (value := look_up(record, key)) is not None and not key.startswith("calibration"):
+    for key, title, form in headlines(record):
+        if not key.startswith("calibration"):
             yield EvalResult(
                 task_type="image-classification",
                 task_name="face analysis",
                 dataset_type={name: key for key, name in SETS.items()}.get(set_name(record), set_name(record)),
                 dataset_name=_title(record),
                 dataset_split=record["split"],
-                metric_type="mae"
-                if form is years
-                else next((kind for kind in _KINDS if key.endswith(kind)), "accuracy"),
+                metric_type="mae" if form is years else _kind(key),
                 metric_name=title,
-                metric_value=value,
+                metric_value=look_up(record, key),
             )
 
 
@@ -129,8 +127,7 @@ def _headlines(records: Sequence[Record]) -> str:
     rows = [
         [_title(record), name, with_interval(record, key, form)]
         for record in records
-        for key, (name, form) in HEADLINES.items()
-        if look_up(record, key) is not None
+        for key, name, form in headlines(record)
     ]
     if not rows:
         return "Not evaluated yet.\n"

@@ -51,6 +51,7 @@ def years(value: float) -> str:
     return f"{value:.2f} years"
 
 
+_OF_ALL: Final = " of the attributes"
 HEADLINES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "attributes.mean_accuracy": ("mean accuracy of the attributes", percent),
     "attributes.mean_balanced_accuracy": ("mean balanced accuracy of the attributes", percent),
@@ -81,6 +82,27 @@ HEADLINES: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "calibration.expression.ece": ("calibration error of expression", percent),
 }
 """Key of a record to its name and format, in the order of every table."""
+
+
+class Headline(NamedTuple):
+    """One of a record's headline figures: where it stands, what to call it, how to write it."""
+
+    key: str
+    name: str
+    form: Callable[[float], str]
+
+
+def headlines(record: Record) -> list[Headline]:
+    """Those of `HEADLINES` that a record has; a mean over one attribute alone is called by its name."""
+    names = list(look_up(record, "attributes.accuracy") or ())
+    found = []
+    for key, (name, form) in HEADLINES.items():
+        if look_up(record, key) is None or (len(names) == 1 and key == f"attributes.accuracy.{names[0]}"):
+            continue  # not measured, or the mean says it
+        if len(names) == 1 and name.endswith(_OF_ALL):
+            name = f"{names[0]}, {name.removeprefix('mean ').removesuffix(_OF_ALL)}"
+        found.append(Headline(key, name, form))
+    return found
 
 
 def set_name(record: Record) -> str:
@@ -137,7 +159,7 @@ def results_table(records: Iterable[Record], path: Path = RESULTS, *, more: str 
 
 def _section(record: Record) -> str:
     floors = FLOORS.get(set_name(record), {}) if record["split"] == "test" else {}
-    rows = [_row(record, key, floors.get(key)) for key in HEADLINES if look_up(record, key) is not None]
+    rows = [_row(record, figure, floors.get(figure.key)) for figure in headlines(record)]
     damaged = len(record.get("damaged", []))
     lines = [
         f"## {set_name(record)}, {record['split'] or 'all'}: `{record['checkpoint']}`\n",
@@ -150,8 +172,8 @@ def _section(record: Record) -> str:
     return "\n".join(lines)
 
 
-def _row(record: Record, key: str, floor: Floor | None) -> list[str]:
-    name, form = HEADLINES[key]
+def _row(record: Record, figure: Headline, floor: Floor | None) -> list[str]:
+    key, name, form = figure
     cells = [name, with_interval(record, key, form)]
     if floor is None:
         return [*cells, "", "", ""]

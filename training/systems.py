@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Final, NamedTuple
 
+from facekit.errors import FacekitError
+from training.recipe import SMALL, load_recipe
 from training.records import Record, look_up
-from training.results import HEADLINES, percent, set_name, table, with_interval, years
+from training.results import Headline, headlines, percent, set_name, table, with_interval, years
 
 
 class Published(NamedTuple):
@@ -121,8 +123,8 @@ def systems_section(lines: Iterable[Record]) -> str:
             set_name(some[0]),
             _seeds(some),
             ", ".join(sorted({line["hardware"] for line in some})),
-            *(_average(some, key, form) for key, form in _EFFORT.items()),
-            "; ".join(f"{HEADLINES[key][0]} {_figure(some, key, HEADLINES[key][1])}" for key in _headlines(some[0])),
+            *(_epochs(recipe, some) if key == "epochs" else _average(some, key, form) for key, form in _EFFORT.items()),
+            "; ".join(f"{name} {_figure(some, key, form)}" for key, name, form in _headlines(some[0])),
         ]
         for (recipe, _), some in sorted(runs.items())
     ]
@@ -174,13 +176,22 @@ def _rows(published: Published, runs: Mapping[tuple[str, str], Sequence[Record]]
             _figure(some, published.key, published.form),
         ]
         for (recipe, _), some in sorted(runs.items())
-        if recipe.removesuffix("-small") == published.recipe and look_up(some[0], published.key) is not None
+        if recipe.removesuffix(SMALL) == published.recipe and look_up(some[0], published.key) is not None
     ]
 
 
-def _headlines(line: Record) -> list[str]:
-    known = [key for key in HEADLINES if look_up(line, key) is not None]
-    return [key for key in known if not key.startswith("calibration")][:4]
+def _headlines(line: Record) -> list[Headline]:
+    return [figure for figure in headlines(line) if not figure.key.startswith("calibration")][:4]
+
+
+def _epochs(recipe: str, some: Sequence[Record]) -> str:
+    """How many were run, and of how many where that is fewer: cut short, or stopped for want of patience."""
+    run = _average(some, "epochs", _EFFORT["epochs"])
+    try:
+        planned = load_recipe(recipe.removesuffix(SMALL), small=recipe.endswith(SMALL)).epochs
+    except FacekitError:  # a recipe of somebody's own
+        return run
+    return run if int(run) >= planned else f"{run} of {planned}"
 
 
 def _seeds(some: Sequence[Record]) -> str:

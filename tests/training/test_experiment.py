@@ -50,7 +50,20 @@ def test_one_run_has_an_interval_and_several_have_a_spread() -> None:
     )
     several = systems_section([line(accuracy=0.9), line(seed=1, accuracy=0.92)])
     assert "91.0 % ± 1.4 %" in several
-    assert "| `imdbwiki-gender` | UTKFace | 0, 1 | CPU, 2 threads | 123,456 | 11 | 3.2 | 1500 | 40.0 % |" in several
+    assert (
+        "| `imdbwiki-gender` | UTKFace | 0, 1 | CPU, 2 threads | 123,456 | 11 of 20 | 3.2 | 1500 | 40.0 % |" in several
+    )
+
+
+def test_a_recipe_of_somebodys_own_has_the_epochs_that_it_ran() -> None:
+    assert "| 123,456 | 11 | 3.2 |" in systems_section([line("my-own")])
+
+
+def test_a_network_of_one_attribute_is_measured_by_its_name() -> None:
+    attributes = {"mean_accuracy": 0.9, "mean_balanced_accuracy": 0.8, "accuracy": {"Smiling": 0.9}}
+    text = systems_section([line("celeba-cnn-smiling") | {"attributes": attributes}])
+    assert "Smiling, accuracy 90.0 %; Smiling, balanced accuracy 80.0 %" in text
+    assert "of the attributes" not in text
 
 
 def test_the_small_form_has_a_row_of_its_own() -> None:
