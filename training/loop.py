@@ -341,6 +341,8 @@ def _out_of_memory(recipe: Recipe) -> Iterator[None]:
 
 def _precision(wanted: str) -> str:
     """ "auto" is bfloat16 where the hardware multiplies it, else float32, which is then faster."""
+    if wanted == "fp16" and not torch.cuda.is_available():  # accelerate would train in float32 and say nothing
+        raise RecipeError("Field precision: fp16 trains on a GPU only; take bf16, no or auto.")
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():

@@ -1,11 +1,13 @@
 """A tiny net on generated crops: one picture with a bright top is "smiling", one with a bright left half is old."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 import training.loop
 from facekit.checkpoints import read_checkpoint
@@ -63,15 +65,34 @@ def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pyte
     assert "63.png" in entries[0]["files"]
 
 
-def test_it_learns_and_keeps_the_best_weights(tmp_path: Path) -> None:
-    loop = make_loop(tiny(tmp_path, epochs=4, steps=12), tmp_path / "run")
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """accelerate keeps the precision of the first run of a process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("fresh_accelerator")
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_it_learns_and_keeps_the_best_weights(precision: str, tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, epochs=4, steps=12, precision=precision), tmp_path / "run")
+    kinds = []
+    loop.network.heads["age"].register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
     checkpoint = read_checkpoint(loop.run())
+    assert kinds[0] == (torch.bfloat16 if precision == "bf16" else torch.float32)
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert lines[-1]["validation"]["generated gender"] > 0.9
     assert lines[-1]["loss"]["attributes"] < lines[0]["loss"]["attributes"]
     assert checkpoint.config.training["recipe"]["seed"] == 0
     assert checkpoint.config.training["versions"]["torch"] == torch.__version__.split("+")[0]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU trains in fp16")
+def test_fp16_without_a_gpu_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="fp16 trains on a GPU only"):
+        make_loop(tiny(tmp_path, precision="fp16"), tmp_path / "run")
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
