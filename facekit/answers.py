@@ -27,7 +27,7 @@ class Answers:
         unsure_attributes: (N, 40) bool, inside the unsure band.
         gender: (N,) float32, probability that the face is perceived as a man's.
         age: (N, 101) float32, distribution over the years 0 to 100.
-        years, low, high: (N,) float32, expected age and the ends of its 80 % interval.
+        years, low, high: (N,) float32, median age and the ends of its 80 % interval.
         expression: (N, 7) float32 probabilities, in the order of `labels.EXPRESSIONS`.
         unsure_expression: (N,) bool.
     """
@@ -60,7 +60,7 @@ def decode(logits: dict[str, Tensor], tasks: Tasks, calibration: Calibration | N
     aged = age_logits(logits, tasks)
     if aged is not None:
         age = torch.softmax(aged / calibration.age_temperature, 1).numpy()
-        years = expected_years(logits, tasks, age)
+        years = median_years(logits, tasks, age)
         low, high = (quantile(age, q) for q in _INTERVAL)
     shown = expression_logits(logits, tasks)
     if shown is not None:
@@ -111,12 +111,15 @@ def age_logits(logits: dict[str, Tensor], tasks: Tasks) -> Tensor | None:
     return None
 
 
-def expected_years(logits: dict[str, Tensor], tasks: Tasks, distribution: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N,) years: the number itself where a head gives one, else the mean of the (N, 101) distribution."""
+def median_years(logits: dict[str, Tensor], tasks: Tasks, distribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) years: the number itself where a head gives one, else the median of the (N, 101) distribution.
+
+    The median has the least absolute error that is to be expected; the mean is drawn to the longer tail.
+    """
     for head, task in tasks.items():
         if isinstance(task, AgeTask) and task.form == "years":
             return logits[head][:, 0].clamp(0, MAX_AGE).numpy()
-    return (distribution @ np.arange(MAX_AGE + 1)).astype(np.float32)
+    return quantile(distribution, 0.5)
 
 
 def expression_logits(logits: dict[str, Tensor], tasks: Tasks) -> Tensor | None:

@@ -19,7 +19,7 @@ class Gender:
 
 @dataclass(frozen=True)
 class Age:
-    """Apparent age in years with an 80 % interval: the expected value, and the quantiles `low` and `high`."""
+    """Apparent age in years with an 80 % interval: the median, and the quantiles `low` and `high`."""
 
     years: float
     low: float
