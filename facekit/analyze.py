@@ -165,8 +165,15 @@ def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # windows become constants: pictures have one size
-        frozen = torch.jit.freeze(torch.jit.trace(model, example, strict=False))
-        return torch.jit.optimize_for_inference(frozen) if device.type == "cpu" else frozen
+        traced = torch.jit.trace(model, example, strict=False)
+        if device.type == "cpu":
+            try:
+                fast = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+                fast(example)
+                return fast
+            except RuntimeError:  # oneDNN lacks an operation: adaptive pooling to sides that do not divide, say
+                pass
+        return torch.jit.freeze(traced)
 
 
 def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:

@@ -12,7 +12,7 @@ from facekit.detect import DETECTORS, Detections
 from facekit.errors import CheckpointNotFound, UnknownName, UnreadableImage
 from facekit.labels import ATTRIBUTES, EXPRESSIONS
 from facekit.nets import build
-from facekit.tasks import AgeTask
+from facekit.tasks import AgeTask, AttributesTask
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +168,17 @@ def test_threads_may_share_one_analyzer(analyzer: FaceAnalyzer, astronaut: np.nd
     with ThreadPoolExecutor(4) as pool:
         assert all(report.to_dict() == expected for report in pool.map(analyzer, [astronaut] * 6))
     assert torch.is_grad_enabled()
+
+
+def test_a_network_that_the_fast_kernels_cannot_run_is_run_without_them(tmp_path: Path) -> None:
+    model = build("vgg-face", {"attributes": 40}, settings := {"width": 0.125, "hidden": 16, "grid": 3}).eval()
+    config = CheckpointConfig(
+        architecture="vgg-face", network=settings, tasks={"attributes": AttributesTask()}, input_size=(56, 64)
+    )
+    write_checkpoint(tmp_path / "vgg", model, config)
+    analyzer = FaceAnalyzer.from_pretrained(str(tmp_path / "vgg"))  # its last maps are 1x2, its grid is 3x3
+    crops = np.random.default_rng(0).integers(0, 256, (1, 128, 112, 3), np.uint8)
+    x = analyzer.normalize(crops)
+    with torch.inference_mode():
+        wanted = (model(x)["attributes"] + model(x.flip(3))["attributes"]) / 2
+    torch.testing.assert_close(analyzer.logits(crops)["attributes"], wanted, atol=1e-4, rtol=1e-4)
