@@ -38,8 +38,9 @@ def test_unknown_answers_are_told(analyzer: FaceAnalyzer, crop: np.ndarray) -> N
 
 def test_layers_shrink_from_stage_to_stage(analyzer: FaceAnalyzer, crop: np.ndarray) -> None:
     maps = layer_activations(analyzer, crop)
-    assert list(maps) == ["stem", "stage 1", "stage 2", "stage 3", "stage 4"]
-    assert [values.shape for values in maps.values()] == [(24, 21), (24, 21), (12, 11), (6, 6), (3, 3)]
+    stages = ["stem", "stage 1", "stage 2", "stage 3", "stage 4"]
+    assert list(maps) == [f"{stage}, net {i}" for i in (1, 2) for stage in stages]
+    assert [values.shape for values in maps.values()] == [(24, 21), (24, 21), (12, 11), (6, 6), (3, 3)] * 2
     assert all(values.min() >= 0 and values.max() <= 1 for values in maps.values())
 
 
