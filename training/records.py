@@ -80,7 +80,10 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def append_lines(lines: list[Record], path: Path) -> None:
-    """Add lines to a file of them, in place of earlier ones of the same recipe, seed, data and hardware."""
+    """Add lines to a file of them, in place of earlier ones of the same recipe, seed and data.
+
+    Where there is no seed, because speed was measured, those of other hardware stay.
+    """
     new = {_identity(line) for line in lines}
     kept = [line for line in read_lines(path) if _identity(line) not in new]
     write_text(path, "".join(json.dumps(line) + "\n" for line in [*kept, *lines]))
@@ -92,7 +95,8 @@ def read_lines(path: Path) -> list[Record]:
 
 
 def _identity(line: Record) -> tuple[Any, ...]:
-    return tuple(line.get(key) for key in ("recipe", "seed", "data", "hardware"))
+    keys = ("recipe", "seed", "data") if "seed" in line else ("recipe", "hardware")
+    return tuple(line.get(key) for key in keys)
 
 
 def write_text(path: Path, text: str) -> None:

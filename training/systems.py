@@ -90,7 +90,7 @@ PUBLISHED: Final = (
     Published("S3", "imdbwiki-gender", "gender", "gender.accuracy", 0.88, "IMDB-WIKI, validation"),
     Published("S3", "imdbwiki-age-regression", "age", "age.mae", 10.05, "IMDB-WIKI, validation", years),
     Published("S3", "imdbwiki-age-8class", "age in 8 bands", "age.mae", None, "IMDB-WIKI", years),
-    Published("S3", "imdbwiki-age-binary", "over sixty", "age.mae", None, "IMDB-WIKI", years),
+    Published("S3", "imdbwiki-age-binary", "age, known only as over sixty or not", "age.mae", None, "IMDB-WIKI", years),
     Published("S4", "realtime-gender", "gender", "gender.accuracy", None, "own pictures"),
 )
 """In the order of the table."""

@@ -27,7 +27,7 @@ def line(recipe: str = "imdbwiki-gender", seed: int = 0, accuracy: float = 0.9) 
 def test_a_line_takes_the_place_of_an_earlier_one_of_the_same_run(tmp_path: Path) -> None:
     path = tmp_path / "some" / "experiments.jsonl"
     append_lines([line(accuracy=0.8), line("celeba-cnn-gender")], path)
-    append_lines([line(accuracy=0.9), line(seed=1)], path)
+    append_lines([line(accuracy=0.9) | {"hardware": "another"}, line(seed=1)], path)
     kept = read_lines(path)
     assert [(one["recipe"], one["seed"]) for one in kept] == [
         ("celeba-cnn-gender", 0),
