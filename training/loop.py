@@ -34,6 +34,7 @@ from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state
+from training.teacher import teacher_targets
 from training.validation import score, validate
 
 Callback = Callable[["Loop"], None]
@@ -77,6 +78,10 @@ class Loop:
             trained = Rest(model, depth)
         else:
             self.pictures = CropDataset(*pictures)
+        with PartialState().main_process_first():  # one process asks the teacher, the others find its answers
+            answers = teacher_targets(recipe, train, device)
+        for targets, answer in zip(self.pictures.targets, answers, strict=True):
+            targets |= answer
         attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
         self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(device)
         if recipe.losses.uncertainty:

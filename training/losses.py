@@ -1,5 +1,7 @@
 """One loss a head. Unknown labels are NaN and cost nothing."""
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,7 +14,10 @@ from training.recipe import Losses
 
 Targets = dict[str, Tensor]
 """attributes (B, 40) 0 or 1, age (B,) years, expression (B, 7) shares, expression_label and identity (B,); NaN or -1
-where unknown."""
+where unknown. Where there is a teacher, its logits (B, K) by `TEACHER` and head."""
+
+TEACHER: Final = "teacher_"
+"""What the targets that are a teacher's logits begin with."""
 
 
 class Criterion(nn.Module):
@@ -37,7 +42,7 @@ class Criterion(nn.Module):
 
     def forward(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Logits (B, size) by head to one scalar a head; with a gradient also where the batch has no labels for it."""
-        losses = {head: self._weight(head) * self._loss(head, logits[head].float(), targets) for head in self.tasks}
+        losses = {head: self._weight(head) * self._taught(head, logits[head].float(), targets) for head in self.tasks}
         if not self.weights.uncertainty:
             return losses
         pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
@@ -46,12 +51,31 @@ class Criterion(nn.Module):
     def _weight(self, head: str) -> float:
         return self.weights.heads.get(head, getattr(self.weights, self.tasks[head].kind))
 
+    def _taught(self, head: str, logits: Tensor, targets: Targets) -> Tensor:
+        """The loss against the labels, and in part against the teacher where it has the same head."""
+        loss = self._loss(head, logits, targets)
+        if (teacher := targets.get(TEACHER + head)) is None:
+            return loss
+        return (1 - self.weights.teacher) * loss + self.weights.teacher * self._imitation(head, logits, teacher.float())
+
+    def _imitation(self, head: str, logits: Tensor, teacher: Tensor) -> Tensor:
+        """Distillation: cross-entropy with the teacher's probabilities (Hinton et al., 2015), both logits (B, K)."""
+        match self.tasks[head]:
+            case AttributesTask(names=names):
+                return attribute_loss(logits, teacher.sigmoid(), self._importance(names, logits.device))
+            case AgeTask(form="years"):
+                return (logits - teacher).abs().mean()
+            case _:
+                return soft_cross_entropy(logits, teacher.softmax(1))
+
+    def _importance(self, names: tuple[str, ...], device: torch.device) -> Tensor:
+        return torch.tensor([self.weights.names.get(name, 1.0) for name in names], device=device)
+
     def _loss(self, head: str, logits: Tensor, targets: Targets) -> Tensor:
         match self.tasks[head]:
             case AttributesTask(names=names):
                 truth = targets["attributes"][:, columns(names)]
-                importance = torch.tensor([self.weights.names.get(name, 1.0) for name in names], device=logits.device)
-                return attribute_loss(logits, truth, importance)
+                return attribute_loss(logits, truth, self._importance(names, logits.device))
             case CombinationsTask() as task:
                 shares = combination_shares(targets["attributes"], task)
                 return soft_cross_entropy(logits, shares, self.class_weights.get(head))

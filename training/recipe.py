@@ -66,6 +66,8 @@ class Losses(_Frozen):
         age_years: weight, beside the distribution's loss, of the absolute error of the expected age in years.
         age_spread: standard deviation of that normal distribution, in years.
         single_label: share of the data set's own single expression label in the target; the votes have the rest.
+        teacher: share of a head's loss that is its distance to the teacher's probabilities, over all pictures; the
+            labels have the rest.
     """
 
     attributes: float = Field(6.0, ge=0)
@@ -80,6 +82,7 @@ class Losses(_Frozen):
     age_years: float = Field(0.1, ge=0)
     age_spread: float = Field(2.5, gt=0)
     single_label: float = Field(0.6, ge=0, le=1)
+    teacher: float = Field(0.5, ge=0, le=1)
 
 
 class Optimizer(_Frozen):
@@ -115,6 +118,8 @@ class Recipe(_Frozen):
         init: a checkpoint (shipped name, folder, Hub repository) to start from instead of random weights, or
             `recipe:NAME` for that of another recipe's last run, which is made first where there is none. Heads of
             other tasks start at random all the same.
+        teacher: a checkpoint whose probabilities the network learns beside the labels, also of pictures that nobody
+            labelled (`losses.teacher`); `null` for none.
         detector: what finds the faces to crop.
         framing: one of `align.FRAMINGS`, which part of a photo the network sees.
         input_size: width and height of the network's pictures in pixels; the framing's if not said.
@@ -144,6 +149,7 @@ class Recipe(_Frozen):
     tasks: CheckedTasks = ALL_TASKS
     negligible: float = Field(0.0, ge=0, lt=0.5)
     init: str | None = None
+    teacher: str | None = None
     detector: str = "mtcnn"
     framing: Literal["face", "frame"] = "face"
     input_size: tuple[Side, Side] | None = None

@@ -23,12 +23,16 @@ def short(recipe: Recipe, data: Path, folder: Path) -> Recipe:
     return recipe.model_copy(update=changes | where)
 
 
+def trained(name: str, data: Path, folder: Path) -> Path:
+    """The checkpoint of a recipe's short run, and of those that it starts from."""
+    recipe = short(load_recipe(name, small=True), data, folder)
+    if recipe.init:
+        recipe = recipe.model_copy(update={"init": str(trained(recipe.init.removeprefix(FROM_RECIPE), data, folder))})
+    return finished_run(recipe) or fit(recipe)
+
+
 @pytest.mark.parametrize("name", list_recipes())
 def test_recipe_trains_and_leaves_a_checkpoint(name: str, shared_data: Path, folder: Path) -> None:
-    recipe = short(load_recipe(name, small=True), shared_data, folder)
-    if recipe.init:
-        first = short(load_recipe(recipe.init.removeprefix(FROM_RECIPE), small=True), shared_data, folder)
-        recipe = recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
-    done = read_checkpoint(fit(recipe))
-    assert done.config.tasks.keys() == recipe.tasks.keys()
+    done = read_checkpoint(trained(name, shared_data, folder))
+    assert done.config.tasks.keys() == load_recipe(name).tasks.keys()
     assert done.config.training["recipe"]["name"] == f"{name}-small"
