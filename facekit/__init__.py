@@ -7,16 +7,28 @@ if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
     from facekit.errors import FacekitError
     from facekit.face import Age, Expression, Face, Gender, Report
+    from facekit.generate import FaceGenerator
 
 __version__ = "0.1.0"
 
-__all__ = ["Age", "Expression", "Face", "FaceAnalyzer", "FacekitError", "Gender", "Report", "__version__"]
+__all__ = [
+    "Age",
+    "Expression",
+    "Face",
+    "FaceAnalyzer",
+    "FaceGenerator",
+    "FacekitError",
+    "Gender",
+    "Report",
+    "__version__",
+]
 
 _HOMES = {
     "Age": "face",
     "Expression": "face",
     "Face": "face",
     "FaceAnalyzer": "analyze",
+    "FaceGenerator": "generate",
     "FacekitError": "errors",
     "Gender": "face",
     "Report": "face",

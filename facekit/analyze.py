@@ -19,7 +19,7 @@ from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
-from facekit.hub import DEFAULT, find_checkpoint
+from facekit.hub import CLASSIFIER, find_checkpoint
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
 
@@ -68,7 +68,9 @@ class FaceAnalyzer:
         """
         found = load_detector(detector, device=device)
         name = os.fspath(name) if name is not None else None
-        return cls(read_checkpoint(find_checkpoint(name, revision=revision), name or DEFAULT), found, device=device)
+        return cls(
+            read_checkpoint(find_checkpoint(name, revision=revision), name or CLASSIFIER.default), found, device=device
+        )
 
     def __call__(self, image: ImageSource) -> Report:
         """Read every face of one picture.

@@ -138,35 +138,43 @@ def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
     from facekit.nets import build
 
     config = read_config(folder)
-    path = folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {WEIGHTS_FILE}.")
-    if path.stat().st_size > MAX_WEIGHT_BYTES:
-        raise DamagedCheckpoint(
-            f"{WEIGHTS_FILE} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large."
-        )
     try:
         with torch.device("meta"):  # nothing is allocated before the file is known to fit
             model = build(config.architecture, {head: task.size for head, task in config.tasks.items()}, config.network)
     except ValueError as error:
         raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} is damaged at network ({error}).") from None
+    read_weights(model, folder, WEIGHTS_FILE)
+    return Checkpoint(name or folder.name, folder, config, model.eval().requires_grad_(False))
+
+
+def read_weights(model: nn.Module, folder: Path, file: str) -> None:
+    """Fill a `model` that was built on the "meta" device with the float32 weights of a safetensors file in `folder`.
+
+    Raises:
+        CheckpointNotFound: there is no such file.
+        DamagedCheckpoint: it is broken, too large, does not fit the model, or holds values that are not finite.
+    """
+    path = folder / file
+    if not path.is_file():
+        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {file}.")
+    if path.stat().st_size > MAX_WEIGHT_BYTES:
+        raise DamagedCheckpoint(
+            f"{file} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large."
+        )
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     try:
-        with safe_open(path, framework="pt") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no dict)
+        with safe_open(path, framework="pt") as opened:
+            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 (no dict)
             if shapes != expected:
                 odd = sorted(k for k in shapes.keys() | expected.keys() if shapes.get(k) != expected.get(k))
-                raise DamagedCheckpoint(
-                    f"{WEIGHTS_FILE} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}."
-                )
-            weights = {key: file.get_tensor(key) for key in expected}
+                raise DamagedCheckpoint(f"{file} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}.")
+            weights = {key: opened.get_tensor(key) for key in expected}
     except (SafetensorError, OSError) as error:
-        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} is damaged ({error}): fetch it again.") from None
+        raise DamagedCheckpoint(f"{file} of {folder.name} is damaged ({error}): fetch it again.") from None
     weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
     if not all(bool(value.isfinite().all()) for value in weights.values()):
-        raise DamagedCheckpoint(f"{WEIGHTS_FILE} of {folder.name} holds values that are not numbers: train it again.")
+        raise DamagedCheckpoint(f"{file} of {folder.name} holds values that are not numbers: train it again.")
     model.load_state_dict(weights, assign=True)
-    return Checkpoint(name or folder.name, folder, config, model.eval().requires_grad_(False))
 
 
 def config_text(config: CheckpointConfig) -> str:

@@ -9,6 +9,7 @@ FacekitError
 │   ├── CheckpointNotFound   neither shipped, nor a folder, nor cached, nor on the Hub
 │   ├── DamagedCheckpoint    config.json or model.safetensors is broken or does not fit
 │   └── HubUnreachable       the Hub did not answer in time
+├── GenerationError          the faces that were asked for cannot be made
 ├── DataError                a data set cannot be read, or lacks the labels asked for
 ├── RecipeError              a recipe field is wrong; the message names it
 └── TrainingError            a run cannot go on: the loss is not finite, or memory or disk are full
@@ -54,6 +55,10 @@ class DamagedCheckpoint(CheckpointError):
 
 class HubUnreachable(CheckpointError):
     """The Hub did not answer in time, and the checkpoint is neither shipped nor cached."""
+
+
+class GenerationError(FacekitError):
+    """The faces that were asked for cannot be made: too many, or latents that do not fit."""
 
 
 class DataError(FacekitError):

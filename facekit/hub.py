@@ -1,45 +1,71 @@
 """Find a checkpoint by name: shipped inside the package, a folder, in the cache, or on the Hugging Face Hub."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from facekit.checkpoints import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
 from facekit.errors import CheckpointNotFound, HubUnreachable
 
 ZOO = Path(__file__).parent / "zoo"
-DEFAULT = "default"
-"""The name of the shipped checkpoint that is used when none is named."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of checkpoint.
+
+    Attributes:
+        default: the name of the shipped one that is used when none is named.
+        files: its files, relative to its folder; the first tells it from the other kinds.
+        optional: files that may be missing.
+    """
+
+    default: str
+    files: tuple[str, ...]
+    optional: tuple[str, ...] = (CARD_FILE,)
+
+
+CLASSIFIER: Final = Kind("default", (CONFIG_FILE, WEIGHTS_FILE))
+"""A network that reads faces, see `checkpoints`."""
+
+GENERATOR: Final = Kind(
+    "dcgan-faces",
+    ("model_index.json", "generator/config.json", "generator/diffusion_pytorch_model.safetensors"),
+)
+"""A diffusers pipeline that makes faces, see `generate`."""
 
 _SECONDS = 4  # the Hub is asked once, this long
 
 
-def shipped() -> list[str]:
-    """Names of the checkpoints inside the package, the default first."""
-    names = sorted(folder.parent.name for folder in ZOO.glob(f"*/{CONFIG_FILE}"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+def shipped(kind: Kind = CLASSIFIER) -> list[str]:
+    """Names of the checkpoints of one kind inside the package, the default first."""
+    names = sorted(folder.parent.name for folder in ZOO.glob(f"*/{kind.files[0]}"))
+    return sorted(names, key=lambda name: name != kind.default)
 
 
-def find_checkpoint(name: str | None = None, *, revision: str | None = None) -> Path:
+def find_checkpoint(name: str | None = None, *, revision: str | None = None, kind: Kind = CLASSIFIER) -> Path:
     """The folder of a checkpoint: shipped, a folder, cached, else downloaded from the Hub.
 
     Args:
         name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name`.
         revision: branch, tag or commit of a Hub repository.
+        kind: what is looked for.
 
     Raises:
         CheckpointNotFound: no such checkpoint anywhere.
         HubUnreachable: it is neither shipped nor cached, and the Hub did not answer.
     """
-    name = name or DEFAULT
-    if name in shipped():
+    name = name or kind.default
+    if name in shipped(kind):
         return ZOO / name
     if Path(name).is_dir():
         return Path(name)
     if not _is_repository(name):
-        known = ", ".join(shipped()) or "none"
+        known = ", ".join(shipped(kind)) or "none"
         raise CheckpointNotFound(
             f"No checkpoint {name!r}: name a shipped one ({known}), a folder, or a Hub repository as user/name."
         )
-    return _from_hub(name, revision)
+    return _from_hub(name, revision, kind)
 
 
 def _is_repository(name: str) -> bool:
@@ -53,7 +79,7 @@ def _is_repository(name: str) -> bool:
     return name.count("/") == 1
 
 
-def _from_hub(repository: str, revision: str | None) -> Path:
+def _from_hub(repository: str, revision: str | None, kind: Kind) -> Path:
     """The local snapshot of a Hub repository: the cache first, since a dead network costs seconds."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -63,10 +89,10 @@ def _from_hub(repository: str, revision: str | None) -> Path:
         RevisionNotFoundError,
     )
 
-    wanted = [CONFIG_FILE, WEIGHTS_FILE, CARD_FILE]
+    wanted = [*kind.files, *kind.optional]
     try:
         cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
-        if (cached / CONFIG_FILE).is_file() and (cached / WEIGHTS_FILE).is_file():
+        if all((cached / file).is_file() for file in kind.files):
             return cached
     except LocalEntryNotFoundError:
         pass

@@ -1,0 +1,211 @@
+"""FaceGenerator: noise to faces, a diffusers pipeline around a DCGAN's generator."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline, ImagePipelineOutput
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from facekit.checkpoints import read_weights
+from facekit.errors import DamagedCheckpoint, GenerationError, UnknownName
+from facekit.hub import GENERATOR, find_checkpoint
+from facekit.nets.dcgan import GENERATORS, Generator
+
+MOST: Final = 1024
+"""Faces that may be asked for at once."""
+
+_BATCH: Final = 64
+_SMALLEST_TRUNCATION: Final = 0.1
+
+
+class FaceGenerator(DiffusionPipeline):
+    """Draws faces of people who do not exist.
+
+        faces = FaceGenerator.from_pretrained().sample(16, seed=7)
+
+    `save_pretrained`, `push_to_hub` and `to` are those of every diffusers pipeline.
+
+    Args:
+        generator: the network, in eval mode.
+    """
+
+    generator: Generator
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.register_modules(generator=generator)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, name: str | None = None, *, revision: str | None = None, device: str | torch.device | None = None
+    ) -> "FaceGenerator":
+        """The generator of a checkpoint, verified before its weights are read; no code is loaded with it.
+
+        Args:
+            name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name`.
+            revision: branch, tag or commit of a Hub repository.
+            device: where it runs; the GPU where there is one, if not said.
+
+        Raises:
+            CheckpointNotFound, HubUnreachable: as `find_checkpoint`.
+            DamagedCheckpoint: its files are broken or do not fit each other.
+        """
+        folder = find_checkpoint(name, revision=revision, kind=GENERATOR)
+        config, weights = GENERATOR.files[1:]
+        try:
+            settings: dict[str, Any] = json.loads((folder / config).read_bytes())
+            kind = GENERATORS[settings["_class_name"]]
+            with torch.device("meta"):  # nothing is allocated before the file is known to fit
+                generator = kind(**{key: value for key, value in settings.items() if not key.startswith("_")})
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
+            raise DamagedCheckpoint(
+                f"{config} of {folder.name} is damaged ({type(error).__name__}: {error}): fetch it again."
+            ) from None
+        read_weights(generator, folder, weights)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(generator.eval().requires_grad_(False).to(device, memory_format=torch.channels_last))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that can be chosen; none where the checkpoint is not conditional."""
+        return self.generator.attributes
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int | None = None,
+        attributes: Mapping[str, bool] | None = None,
+        latents: Tensor | None = None,
+        truncation: float | None = None,
+    ) -> list[Image.Image]:
+        """Draw `n` faces as RGB pictures.
+
+        Args:
+            n: how many, 1 to `MOST`.
+            seed: the same seed gives the same faces, and the first of many are those of few; random if not said.
+            attributes: attribute to whether the faces have it. What is left open is drawn as in the training pictures,
+                and stays what it was as far as it goes together with what is chosen.
+            latents: (n, latent) in place of those drawn from the seed.
+            truncation: latents are drawn within this many standard deviations, from 0.1 on (Brock et al., 2019):
+                likelier faces, and fewer different ones.
+
+        Raises:
+            GenerationError: `n`, the latents or the truncation do not fit.
+            UnknownName: the checkpoint has no such attribute to choose.
+        """
+        return [Image.fromarray(picture) for picture in self._draw(n, seed, attributes, latents, truncation)]
+
+    @torch.no_grad()
+    def __call__(self, n: int = 1, **how: Any) -> ImagePipelineOutput:
+        """As `sample`, with the result that a diffusers pipeline gives: `.images`."""
+        return ImagePipelineOutput(images=self.sample(n, **how))
+
+    def draw_latents(self, n: int, *, seed: int | None = None, truncation: float | None = None) -> Tensor:
+        """(n, latent) float32: what `sample` would start from.
+
+        Raises:
+            GenerationError: `n` or the truncation do not fit.
+        """
+        if not 1 <= n <= MOST:
+            raise GenerationError(f"{n} faces cannot be drawn at once: ask for 1 to {MOST}.")
+        if truncation is not None and not truncation >= _SMALLEST_TRUNCATION:
+            raise GenerationError(
+                f"A truncation of {truncation} leaves no faces: choose {_SMALLEST_TRUNCATION} or more."
+            )
+        random = _random(seed)
+        latents = torch.empty(n, self.generator.latent)
+        if truncation is None:
+            return latents.normal_(generator=random)
+        return torch.nn.init.trunc_normal_(latents, a=-truncation, b=truncation, generator=random)
+
+    def interpolate(
+        self, start: Tensor, end: Tensor, steps: int = 8, *, attributes: Mapping[str, bool] | None = None, seed: int = 0
+    ) -> list[Image.Image]:
+        """Morph one face into another along the great circle between their latents (Shoemake, 1985).
+
+        Args:
+            start, end: (latent,) of the first and the last face, e.g. rows of `draw_latents`.
+            steps: pictures, both ends among them.
+            attributes, seed: as in `sample`; all pictures have the same attributes.
+
+        Raises:
+            GenerationError, UnknownName: as `sample`.
+        """
+        share = torch.linspace(0, 1, steps)[:, None] if steps > 0 else torch.empty(0, 1)
+        angle = torch.acos(torch.cosine_similarity(start, end, dim=0).clamp(-1, 1))
+        if angle.sin() < 1e-4:
+            path = (1 - share) * start + share * end
+        else:
+            path = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
+        chosen = self._choose(1, seed, attributes or {})
+        return [
+            Image.fromarray(picture) for picture in self._render(self._checked(steps, path), chosen.expand(steps, -1))
+        ]
+
+    def _draw(
+        self,
+        n: int,
+        seed: int | None,
+        attributes: Mapping[str, bool] | None,
+        latents: Tensor | None,
+        truncation: float | None,
+    ) -> NDArray[np.uint8]:
+        if seed is None:
+            seed = int(torch.seed() % 2**63)
+        drawn = self.draw_latents(n, seed=seed, truncation=truncation)
+        return self._render(
+            drawn if latents is None else self._checked(n, latents), self._choose(n, seed, attributes or {})
+        )
+
+    def _checked(self, n: int, latents: Tensor) -> Tensor:
+        wanted = (n, self.generator.latent)
+        if not 1 <= n <= MOST or tuple(latents.shape) != wanted or not bool(latents.isfinite().all()):
+            raise GenerationError(f"Latents {tuple(latents.shape)} do not fit: give {wanted} finite numbers.")
+        return latents
+
+    @torch.inference_mode()
+    def _render(self, latents: Tensor, attributes: Tensor) -> NDArray[np.uint8]:
+        """(n, latent) and (n, K) 0 or 1 to pictures (n, H, W, 3) uint8."""
+        parts = []
+        for z, y in zip(latents.split(_BATCH), attributes.split(_BATCH), strict=True):
+            chosen = (y.to(self.device) * 2 - 1,) if self.attributes else ()
+            pictures = self.generator(z.to(self.device), *chosen)  # (B, 3, H, W) in [-1, 1]
+            parts.append(((pictures + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def _choose(self, n: int, seed: int | None, chosen: Mapping[str, bool]) -> Tensor:
+        """(n, K) 0 or 1: drawn as they occur in the training pictures, then brought to what is chosen."""
+        for name in chosen:
+            if not self.attributes:
+                raise UnknownName(f"This checkpoint cannot choose {name!r}: take one that is conditional.")
+            if name not in self.attributes:
+                raise UnknownName.among("attribute", name, self.attributes)
+        if not self.attributes:
+            return torch.empty(n, 0)
+        table = torch.tensor(self.generator.combinations or [[0.0] * len(self.attributes) + [1.0]])
+        combinations, shares = table[:, :-1], table[:, -1]
+        rows = combinations[torch.multinomial(shares, n, replacement=True, generator=_random(seed, stream=1))]
+        columns = [self.attributes.index(name) for name in chosen]
+        wanted = torch.tensor([float(value) for value in chosen.values()])
+        fits = (combinations[:, columns] == wanted).all(1)
+        if not fits.any():  # nobody in the training pictures looks like this
+            rows[:, columns] = wanted
+            return rows
+        nearest = torch.cdist(rows, combinations[fits], p=1) - shares[fits]  # (n, fitting), ties to the commoner
+        return combinations[fits][nearest.argmin(1)]
+
+
+def _random(seed: int | None, stream: int = 0) -> torch.Generator:
+    """A generator of random numbers; `stream` tells latents from attributes drawn from the same seed."""
+    random = torch.Generator()
+    if seed is None:
+        random.seed()
+    else:
+        random.manual_seed((seed + stream * 0x9E3779B97F4A7C15) % 2**63)
+    return random

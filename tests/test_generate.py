@@ -1,0 +1,197 @@
+"""The same seed gives the same faces, chosen attributes are there, and what cannot be drawn is said."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import facekit
+from facekit.errors import CheckpointNotFound, DamagedCheckpoint, GenerationError, UnknownName
+from facekit.generate import FaceGenerator
+from facekit.nets.dcgan import DcganGenerator, PublishedGenerator
+
+NAMES = ("Male", "Blond_Hair", "Black_Hair")
+TABLE = [[0, 1, 0, 0.5], [0, 0, 1, 0.2], [1, 0, 1, 0.3]]  # no man is blond
+CONFIG, WEIGHTS = "generator/config.json", "generator/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def plain() -> FaceGenerator:
+    torch.manual_seed(0)
+    return FaceGenerator(DcganGenerator(size=16, width=4).eval())
+
+
+@pytest.fixture(scope="module")
+def conditional() -> FaceGenerator:
+    torch.manual_seed(0)
+    return FaceGenerator(DcganGenerator(size=16, width=4, attributes=NAMES, combinations=TABLE).eval())
+
+
+def pixels(faces: list) -> np.ndarray:
+    return np.stack([np.asarray(face) for face in faces])
+
+
+def test_a_seed_means_something(plain: FaceGenerator) -> None:
+    faces = plain.sample(5, seed=7)
+    assert [(face.mode, face.size) for face in faces] == [("RGB", (16, 16))] * 5
+    np.testing.assert_array_equal(pixels(plain.sample(5, seed=7)), pixels(faces))
+    np.testing.assert_array_equal(pixels(plain.sample(3, seed=7)), pixels(faces)[:3])
+    assert (pixels(plain.sample(5, seed=8)) != pixels(faces)).any()
+    assert (pixels(plain.sample(5)) != pixels(plain.sample(5))).any()
+
+
+def test_more_faces_than_a_batch_are_the_same_faces(plain: FaceGenerator) -> None:
+    np.testing.assert_array_equal(pixels(plain.sample(130, seed=1))[100:], pixels(plain.sample(130, seed=1))[100:])
+    latents = plain.draw_latents(130, seed=1)
+    alone = pixels(plain.sample(1, latents=latents[129:]))
+    assert np.abs(pixels(plain.sample(130, seed=1))[129:].astype(int) - alone).max() <= 1  # rounding
+
+
+def test_truncated_latents_stay_near_the_middle(plain: FaceGenerator) -> None:
+    latents = plain.draw_latents(200, seed=0, truncation=0.7)
+    assert latents.abs().max() <= 0.7 and latents.std() > 0.3
+    assert plain.draw_latents(200, seed=0).abs().max() > 2
+
+
+def test_a_morph_begins_and_ends_at_its_faces(plain: FaceGenerator) -> None:
+    start, end = plain.draw_latents(2, seed=3)
+    faces = pixels(plain.interpolate(start, end, 5))
+    ends = pixels(plain.sample(2, latents=torch.stack([start, end])))
+    assert len(faces) == 5 and np.abs(faces[[0, 4]].astype(int) - ends).max() <= 1
+    still = pixels(plain.interpolate(start, start, 3))
+    assert np.abs(still.astype(int) - still[0]).max() <= 1
+
+
+def test_every_step_of_a_morph_is_a_likely_latent(plain: FaceGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A straight line would pass near the middle, where no latent is ever drawn."""
+    seen: list[torch.Tensor] = []
+    draw = plain._render
+    monkeypatch.setattr(plain, "_render", lambda z, y: seen.append(z) or draw(z, y))
+    start, end = plain.draw_latents(2, seed=3)
+    plain.interpolate(start, end, 9)
+    lengths = seen[0].norm(dim=1)
+    assert lengths.min() > 0.95 * min(start.norm(), end.norm())
+
+
+def test_chosen_attributes_are_asked_of_the_network(conditional: FaceGenerator) -> None:
+    rows = conditional._choose(200, 0, {"Male": True})
+    assert rows[:, 0].all() and (rows[:, 2] == 1).all()  # men have black hair in the table
+    rows = conditional._choose(200, 0, {"Blond_Hair": False})
+    assert not rows[:, 1].any()
+    found = pixels(conditional.sample(4, seed=0, attributes={"Male": True}))
+    assert (found != pixels(conditional.sample(4, seed=0, attributes={"Male": False}))).any()
+
+
+def test_what_is_left_open_is_drawn_as_it_occurs(conditional: FaceGenerator) -> None:
+    rows = conditional._choose(4000, 5, {})
+    for *combination, share in TABLE:
+        assert abs(float((rows == torch.tensor(combination)).all(1).float().mean()) - share) < 0.03
+
+
+def test_a_choice_changes_no_more_than_it_must(conditional: FaceGenerator) -> None:
+    free, chosen = conditional._choose(300, 5, {}), conditional._choose(300, 5, {"Male": False})
+    women = free[:, 0] == 0
+    torch.testing.assert_close(chosen[women], free[women])
+    assert (chosen[~women] == torch.tensor([0.0, 0.0, 1.0])).all()  # of the women, those with their black hair
+
+
+def test_what_nobody_has_can_still_be_asked_for(conditional: FaceGenerator) -> None:
+    rows = conditional._choose(50, 1, {"Male": True, "Blond_Hair": True})
+    assert rows[:, :2].all() and set(rows[:, 2].tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("n", [0, -1, 1025])
+def test_too_few_or_too_many(plain: FaceGenerator, n: int) -> None:
+    with pytest.raises(GenerationError, match="1 to 1024"):
+        plain.sample(n)
+
+
+def test_latents_and_truncations_that_do_not_fit(plain: FaceGenerator) -> None:
+    for latents in (torch.zeros(2, 63), torch.zeros(3, 64), torch.full((2, 64), torch.nan)):
+        with pytest.raises(GenerationError, match=r"give \(2, 64\) finite numbers"):
+            plain.sample(2, latents=latents)
+    for truncation in (0.0, -1.0, float("nan")):
+        with pytest.raises(GenerationError, match=r"0\.1 or more"):
+            plain.sample(2, truncation=truncation)
+    with pytest.raises(GenerationError, match="do not fit"):
+        plain.interpolate(torch.zeros(64), torch.zeros(64), 0)
+
+
+def test_unknown_attributes(plain: FaceGenerator, conditional: FaceGenerator) -> None:
+    with pytest.raises(UnknownName, match="Unknown attribute 'Beard': choose one of Black_Hair, Blond_Hair, Male"):
+        conditional.sample(1, attributes={"Beard": True})
+    with pytest.raises(UnknownName, match="take one that is conditional"):
+        plain.sample(1, attributes={"Male": True})
+
+
+def test_it_comes_back_from_disk(conditional: FaceGenerator, tmp_path: Path) -> None:
+    conditional.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "model_index.json").read_text())["_class_name"] == "FaceGenerator"
+    again = facekit.FaceGenerator.from_pretrained(str(tmp_path), device="cpu")
+    assert again.attributes == NAMES
+    wanted = pixels(conditional.sample(3, seed=2, attributes={"Male": True}))
+    np.testing.assert_array_equal(pixels(again.sample(3, seed=2, attributes={"Male": True})), wanted)
+    np.testing.assert_array_equal(pixels(again(3, seed=2, attributes={"Male": True}).images), wanted)
+
+
+def test_the_published_network_is_known_too(tmp_path: Path) -> None:
+    FaceGenerator(PublishedGenerator()).save_pretrained(tmp_path)
+    assert FaceGenerator.from_pretrained(str(tmp_path)).sample(1, seed=0)[0].size == (64, 64)
+
+
+def damage_weights(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-100])
+
+
+def wrong_shape(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)
+    weights["layers.1.weight"] = weights["layers.1.weight"][:1].contiguous()
+    save_file(weights, folder / WEIGHTS)
+
+
+def not_finite(folder: Path) -> None:
+    weights = load_file(folder / WEIGHTS)
+    weights["layers.1.weight"][0] = torch.nan
+    save_file(weights, folder / WEIGHTS)
+
+
+def change(**fields: object) -> object:
+    def apply(folder: Path) -> None:
+        config = json.loads((folder / CONFIG).read_text())
+        (folder / CONFIG).write_text(json.dumps(config | fields))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (damage_weights, "is damaged"),
+        (wrong_shape, "does not fit its config.json"),
+        (not_finite, "not numbers"),
+        (change(combinations=[[1, 0.5]]), "a share"),
+        (change(size=2**20), "size must be a power of two"),
+        (change(size=48), "size must be a power of two"),
+        (change(size="large"), "is damaged"),
+        (change(width=10**9), "is damaged|does not fit"),
+        (change(latent=0), "does not fit"),
+        (change(_class_name="UNet2DModel"), "is damaged"),
+        (change(surprise=1), "surprise"),
+        (lambda folder: (folder / CONFIG).write_text("{"), "is damaged"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(plain: FaceGenerator, damage, message: str, tmp_path: Path) -> None:
+    plain.save_pretrained(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(DamagedCheckpoint, match=message):
+        FaceGenerator.from_pretrained(str(tmp_path))
+
+
+def test_a_folder_without_a_generator(tmp_path: Path) -> None:
+    with pytest.raises((CheckpointNotFound, DamagedCheckpoint)):
+        FaceGenerator.from_pretrained(str(tmp_path))
+    with pytest.raises(CheckpointNotFound, match="No checkpoint 'nobody'"):
+        FaceGenerator.from_pretrained("nobody")
