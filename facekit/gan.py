@@ -1,0 +1,203 @@
+"""Gan: a generator and a discriminator that train against each other, a step at a time, by settings that may change
+between two steps. The lab of the page and `training` both use it; it knows no data set and writes no file."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class GanSettings(BaseModel):
+    """What decides how the two train.
+
+    Attributes:
+        loss: "bce" (Goodfellow et al., 2014, non-saturating), "least-squares" (Mao et al., 2017), "hinge" (Lim and Ye,
+            2017), or "wasserstein" with a gradient penalty (Gulrajani et al., 2017).
+        generator_rate, discriminator_rate: learning rates of Adam.
+        beta1, beta2: its decays.
+        generator_steps, discriminator_steps: updates of each in one step.
+        label_smoothing: real pictures count as real by 1 less this (one-sided, Salimans et al., 2016); of "bce" alone.
+        gradient_penalty: weight of (|gradient| - 1)^2 between real and fake; of "wasserstein" alone.
+        r1: half this times the squared gradient at real pictures is added (Mescheder et al., 2018); 0 for none.
+        attributes: weight of the cross-entropy by which the discriminator learns to tell the attributes of real
+            pictures, and the generator to show those it was given (Odena et al., 2017).
+        ema: decay of the moving average of the generator's weights that pictures are drawn with; 0 for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loss: Literal["bce", "least-squares", "hinge", "wasserstein"] = "bce"
+    generator_rate: Rate = 2e-4
+    discriminator_rate: Rate = 2e-4
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    generator_steps: int = Field(1, ge=1, le=20)
+    discriminator_steps: int = Field(1, ge=1, le=20)
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    gradient_penalty: float = Field(10.0, ge=0)
+    r1: float = Field(0.0, ge=0)
+    attributes: float = Field(1.0, ge=0)
+    ema: float = Field(0.0, ge=0, lt=1)
+
+
+Batches = Callable[[], tuple[Tensor, Tensor]]
+"""Gives the next real batch: pictures (B, 3, H, W) float32 in [-1, 1], or points (B, 2), and attributes (B, K), 0 or 1
+or NaN where unknown; K may be 0."""
+
+
+class Gan:
+    """The two networks, their optimizers, and the moving average of the generator.
+
+    Args:
+        generator: latents (B, latent), and attributes (B, K) in [-1, 1] where it takes any, to what it makes.
+        discriminator: that, or the real thing, to a `Judgement`.
+        latent: length of a latent.
+        seed: of the latents; the networks' weights are the caller's.
+        autocast: the precision of the passes, e.g. `lambda: torch.autocast("cpu", torch.bfloat16)`.
+        backward: what stands in for `Tensor.backward`, e.g. that of accelerate.
+
+    Attributes:
+        settings: may be replaced between two steps; the optimizers keep their state.
+        steps: how many were made.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        settings: GanSettings,
+        *,
+        latent: int,
+        seed: int = 0,
+        autocast: Callable[[], AbstractContextManager] = nullcontext,
+        backward: Callable[[Tensor], None] = torch.Tensor.backward,
+    ) -> None:
+        self.generator, self.discriminator, self.settings, self.latent = generator, discriminator, settings, latent
+        self.autocast, self.backward = autocast, backward
+        betas = (settings.beta1, settings.beta2)
+        self.generator_optimizer = torch.optim.Adam(generator.parameters(), settings.generator_rate, betas)
+        self.discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, betas)
+        self.average = AveragedModel(generator, multi_avg_fn=self._follow, use_buffers=True)
+        self.random = torch.Generator().manual_seed(seed)
+        self.steps = 0
+
+    @property
+    def drawing(self) -> nn.Module:
+        """The generator to draw with: the moving average of its weights where there is one."""
+        return self.average.module if self.settings.ema else self.generator
+
+    def step(self, batches: Batches) -> dict[str, float]:
+        """One step: `discriminator_steps` updates of the discriminator, then `generator_steps` of the generator.
+
+        Returns:
+            "discriminator" and "generator", their losses without penalties, and "real" and "fake", the mean probability
+            of being real that the discriminator gave real and made pictures; of the last update of each.
+        """
+        figures: dict[str, float] = {}
+        for _ in range(self.settings.discriminator_steps):
+            real, attributes = batches()
+            figures |= self.discriminator_step(real, attributes)
+        for _ in range(self.settings.generator_steps):
+            figures |= self.generator_step(attributes)
+        self.steps += 1
+        return figures
+
+    def discriminator_step(self, real: Tensor, attributes: Tensor) -> dict[str, float]:
+        """Update the discriminator on a real batch and as many made ones with the same attributes."""
+        settings = self.settings
+        with torch.no_grad(), self.autocast():
+            fake = self._make(attributes)
+        real = real.requires_grad_(settings.r1 > 0)
+        with self.autocast():
+            on_real, on_fake = self.discriminator(real), self.discriminator(fake.detach())
+        loss = discriminator_loss(on_real.real.float(), on_fake.real.float(), settings)
+        total = loss + settings.attributes * attribute_loss(on_real.attributes.float(), attributes)
+        if settings.r1:
+            total = total + settings.r1 / 2 * _squared_gradient(on_real.real, real)
+        if settings.loss == "wasserstein" and settings.gradient_penalty:
+            total = total + settings.gradient_penalty * self._gradient_penalty(real.detach(), fake.float())
+        self._update(self.discriminator_optimizer, total, settings.discriminator_rate)
+        return {
+            "discriminator": float(loss.detach()),
+            "real": float(on_real.real.detach().float().sigmoid().mean()),
+            "fake": float(on_fake.real.detach().float().sigmoid().mean()),
+        }
+
+    def generator_step(self, attributes: Tensor) -> dict[str, float]:
+        """Update the generator by a batch with these attributes (B, K); K may be 0."""
+        settings = self.settings
+        self.discriminator.requires_grad_(False)
+        with self.autocast():
+            judged = self.discriminator(self._make(attributes))
+        loss = generator_loss(judged.real.float(), settings)
+        total = loss + settings.attributes * attribute_loss(judged.attributes.float(), attributes)
+        self._update(self.generator_optimizer, total, settings.generator_rate)
+        self.discriminator.requires_grad_(True)
+        if settings.ema:
+            self.average.update_parameters(self.generator)
+        return {"generator": float(loss.detach())}
+
+    def _make(self, attributes: Tensor) -> Tensor:
+        latents = torch.randn(len(attributes), self.latent, generator=self.random).to(attributes.device)
+        chosen = (attributes.nan_to_num(0.5) * 2 - 1,) if attributes.shape[1] else ()
+        return self.generator(latents, *chosen)
+
+    def _follow(self, average: Any, weights: Any, count: Any) -> None:
+        get_ema_multi_avg_fn(self.settings.ema)(average, weights, count)
+
+    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"], group["betas"] = rate, (self.settings.beta1, self.settings.beta2)
+        optimizer.zero_grad()
+        self.backward(loss)
+        optimizer.step()
+
+    def _gradient_penalty(self, real: Tensor, fake: Tensor) -> Tensor:
+        share = torch.rand(len(real), generator=self.random).to(real.device).view(-1, *[1] * (real.dim() - 1))
+        between = (share * real + (1 - share) * fake).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.discriminator(between).real.sum(), between, create_graph=True)
+        return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, settings: GanSettings) -> Tensor:
+    """What the discriminator wants low, of its logits (B,) for real and for made pictures."""
+    match settings.loss:
+        case "bce":
+            return softplus(-real).mean() + settings.label_smoothing * real.mean() + softplus(fake).mean()
+        case "least-squares":
+            return ((real - 1) ** 2).mean() / 2 + (fake**2).mean() / 2
+        case "hinge":
+            return relu(1 - real).mean() + relu(1 + fake).mean()
+        case "wasserstein":
+            return fake.mean() - real.mean()
+
+
+def generator_loss(fake: Tensor, settings: GanSettings) -> Tensor:
+    """What the generator wants low, of the discriminator's logits (B,) for its pictures."""
+    match settings.loss:
+        case "bce":
+            return softplus(-fake).mean()
+        case "least-squares":
+            return ((fake - 1) ** 2).mean() / 2
+        case "hinge" | "wasserstein":
+            return -fake.mean()
+
+
+def attribute_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross-entropy of logits (B, K) with what is known of (B, K) 0, 1 or NaN; 0 where nothing is."""
+    known = ~truth.isnan()
+    if not truth.shape[1] or not known.any():
+        return logits.new_zeros(())
+    return binary_cross_entropy_with_logits(logits[known], truth[known])
+
+
+def _squared_gradient(real: Tensor, pictures: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(real.sum(), pictures, create_graph=True)
+    return gradient.float().flatten(1).square().sum(1).mean()
