@@ -144,9 +144,7 @@ class FaceGenerator(DiffusionPipeline):
         else:
             path = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
         chosen = self._choose(1, seed, attributes or {})
-        return [
-            Image.fromarray(picture) for picture in self._render(self._checked(steps, path), chosen.expand(steps, -1))
-        ]
+        return [Image.fromarray(picture) for picture in self.draw(self._checked(steps, path), chosen.expand(steps, -1))]
 
     def _draw(
         self,
@@ -159,7 +157,7 @@ class FaceGenerator(DiffusionPipeline):
         if seed is None:
             seed = int(torch.seed() % 2**63)
         drawn = self.draw_latents(n, seed=seed, truncation=truncation)
-        return self._render(
+        return self.draw(
             drawn if latents is None else self._checked(n, latents), self._choose(n, seed, attributes or {})
         )
 
@@ -170,8 +168,8 @@ class FaceGenerator(DiffusionPipeline):
         return latents
 
     @torch.inference_mode()
-    def _render(self, latents: Tensor, attributes: Tensor) -> NDArray[np.uint8]:
-        """(n, latent) and (n, K) 0 or 1 to pictures (n, H, W, 3) uint8."""
+    def draw(self, latents: Tensor, attributes: Tensor) -> NDArray[np.uint8]:
+        """Latents (n, latent) and attributes (n, K), 0 or 1, to pictures (n, H, W, 3) uint8 RGB."""
         parts = []
         for z, y in zip(latents.split(_BATCH), attributes.split(_BATCH), strict=True):
             chosen = (y.to(self.device) * 2 - 1,) if self.attributes else ()

@@ -68,8 +68,8 @@ def test_a_morph_begins_and_ends_at_its_faces(plain: FaceGenerator) -> None:
 def test_every_step_of_a_morph_is_a_likely_latent(plain: FaceGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A straight line would pass near the middle, where no latent is ever drawn."""
     seen: list[torch.Tensor] = []
-    draw = plain._render
-    monkeypatch.setattr(plain, "_render", lambda z, y: seen.append(z) or draw(z, y))
+    draw = plain.draw
+    monkeypatch.setattr(plain, "draw", lambda z, y: seen.append(z) or draw(z, y))
     start, end = plain.draw_latents(2, seed=3)
     plain.interpolate(start, end, 9)
     lengths = seen[0].norm(dim=1)

@@ -102,9 +102,9 @@ def fit(
     timeout: Annotated[str, typer.Option("--timeout", help="Job: longest time.")] = "4h",
 ) -> None:
     """Train a recipe and print the folder of the checkpoint, or with --on hf-jobs the address of the job."""
-    from training.recipe import load_recipe
+    from training.recipe import GanRecipe, load_any_recipe
 
-    wanted = load_recipe(recipe, fields or [], small=small)
+    wanted = load_any_recipe(recipe, fields or [], small=small)
     if on is not None:
         from training.jobs import launch
 
@@ -115,9 +115,18 @@ def fit(
         where = {"code": code, "data": data_repo, "push": push, "flavor": flavor, "timeout": timeout}
         typer.echo(launch(recipe, fields or [], small=small, **where))
         return
-    from training.loop import fit as run  # after the recipe: a typo should not wait for torch
+    if isinstance(wanted, GanRecipe):
+        if track:
+            raise RecipeError(
+                f"Recipe {recipe} draws no live curves yet: leave out --track; its run's log has the losses."
+            )
+        from training.gan import fit as fit_gan  # after the recipe: a typo should not wait for torch
 
-    typer.echo(run(wanted, resume=resume, track=track))
+        typer.echo(fit_gan(wanted, resume=resume))
+    else:
+        from training.loop import fit as fit_classifier
+
+        typer.echo(fit_classifier(wanted, resume=resume, track=track))
 
 
 @app.command()
@@ -196,7 +205,7 @@ def throughput(
     from training.recipe import list_recipes, load_recipe
 
     fields = [] if data_root is None else [f"data_root={data_root}"]
-    wanted = [load_recipe(name, fields, small=small) for name in names or list_recipes()]
+    wanted = [load_recipe(name, fields, small=small) for name in names or list_recipes("classifier")]
     from training.records import append_lines
     from training.throughput import THROUGHPUT
     from training.throughput import throughput as measure

@@ -30,6 +30,7 @@ from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
+from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
@@ -57,7 +58,7 @@ class Loop:
         recipe = fitted_to(recipe, train)
         self.recipe, self.validation, self.folder = recipe, validation, folder
         self.accelerator = Accelerator(
-            mixed_precision=_precision(recipe.precision),
+            mixed_precision=precision(recipe.precision),
             gradient_accumulation_steps=recipe.accumulate,
             dataloader_config=DataLoaderConfiguration(split_batches=True),  # a recipe's batch is that of all processes
         )
@@ -342,14 +343,3 @@ def _out_of_memory(recipe: Recipe) -> Iterator[None]:
             f"({', '.join(f'{path} {batch}' for path, batch in half.items())}) and set "
             f"accumulate={2 * recipe.accumulate}."
         ) from None
-
-
-def _precision(wanted: str) -> str:
-    """ "auto" is bfloat16 where the hardware multiplies it, else float32, which is then faster."""
-    if wanted == "fp16" and not torch.cuda.is_available():  # accelerate would train in float32 and say nothing
-        raise RecipeError("Field precision: fp16 trains on a GPU only; take bf16, no or auto.")
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "no"

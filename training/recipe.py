@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facekit.checkpoints import Side
 from facekit.errors import RecipeError, UnknownName
+from facekit.gan import GanSettings
 from facekit.labels import GENDER_ATTRIBUTE
 from facekit.tasks import ALL_TASKS, Attribute, CheckedTasks
 from training.augment import Strength
@@ -104,14 +105,41 @@ class Optimizer(_Frozen):
     clip: float | None = Field(5.0, gt=0)
 
 
-class Recipe(_Frozen):
-    """Everything that decides a training run.
+class RunRecipe(_Frozen):
+    """What decides any training run, whatever trains.
 
     Attributes:
         name, description: of the recipe; the name is that of its file.
         data_root: folder that the data sets' paths are relative to.
         cache: folder for prepared crops.
         runs: folder that numbered run folders are made in.
+        detector: what finds the faces to crop.
+        framing: one of `align.FRAMINGS`, which part of a photo the network sees.
+        precision: "no" (float32), "bf16", "fp16", or "auto": bf16 where the processor has instructions for it.
+    """
+
+    name: str
+    description: str
+    data_root: str = "data"
+    cache: str = "prepared"
+    runs: str = "runs"
+    seed: int = 0
+    data: tuple[DataSet, ...] = Field(min_length=1)
+    detector: str = "mtcnn"
+    framing: Literal["face", "frame"] = "face"
+    epochs: int = Field(gt=0)
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures a batch, over all data sets and processes."""
+        return sum(part.batch for part in self.data)
+
+
+class Recipe(RunRecipe):
+    """Everything that decides the training of a network that reads faces.
+
+    Attributes:
         architecture, network: one of `nets.ARCHITECTURES`, and the arguments of its class without the heads.
         tasks: what each head of the network answers.
         negligible: combinations of attributes that make less than this share of the training pictures get no output.
@@ -120,8 +148,6 @@ class Recipe(_Frozen):
             other tasks start at random all the same.
         teacher: a checkpoint whose probabilities the network learns beside the labels, also of pictures that nobody
             labelled (`losses.teacher`); `null` for none.
-        detector: what finds the faces to crop.
-        framing: one of `align.FRAMINGS`, which part of a photo the network sees.
         input_size: width and height of the network's pictures in pixels; the framing's if not said.
         sizes: (first epoch, share of `input_size`) pairs: small pictures first; the last is the network's.
         epochs, steps: an epoch is `steps` updates of the weights.
@@ -134,26 +160,15 @@ class Recipe(_Frozen):
             they are.
         workers: processes that read and augment pictures beside the training; by default none on a CPU, which they
             would take from it, and all but one of its cores beside a GPU, 16 at most.
-        precision: "no" (float32), "bf16", "fp16", or "auto": bf16 where the processor has instructions for it.
     """
 
-    name: str
-    description: str
-    data_root: str = "data"
-    cache: str = "prepared"
-    runs: str = "runs"
-    seed: int = 0
-    data: tuple[DataSet, ...] = Field(min_length=1)
     architecture: str = "face-net"
     network: dict[str, Any] = {}
     tasks: CheckedTasks = ALL_TASKS
     negligible: float = Field(0.0, ge=0, lt=0.5)
     init: str | None = None
     teacher: str | None = None
-    detector: str = "mtcnn"
-    framing: Literal["face", "frame"] = "face"
     input_size: tuple[Side, Side] | None = None
-    epochs: int = Field(gt=0)
     steps: int = Field(gt=0)
     sizes: tuple[tuple[int, float], ...] = ((0, 1.0),)
     learning_rate: float = Field(2e-3, gt=0)
@@ -163,24 +178,62 @@ class Recipe(_Frozen):
     step_down: float | None = Field(None, gt=0, lt=1)
     patience: int | None = Field(None, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
-    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     workers: int | None = Field(None, ge=0)
     optimizer: Optimizer = Optimizer()
     losses: Losses = Losses()
     augment: Strength = Strength()
 
-    @property
-    def batch_size(self) -> int:
-        """Pictures a batch, over all data sets and processes."""
-        return sum(part.batch for part in self.data)
+
+class GanRecipe(RunRecipe):
+    """Everything that decides the training of a generator of faces.
+
+    Attributes:
+        architecture: "dcgan" or "published", the pair of 2022.
+        size: width and height of the pictures in pixels.
+        generator, discriminator: the other arguments of the two classes of `nets.dcgan`, without the attributes.
+        attributes: those that can be chosen once it is trained.
+        settings: of `gan.Gan`: loss, rates, penalties.
+        epochs, steps: an epoch is `steps` steps; `null` for as many as go through the first set once.
+        shown: faces drawn from the same noise after every epoch.
+        snapshots: epochs whose weights are kept beside the last ones.
+    """
+
+    architecture: Literal["dcgan", "published"] = "dcgan"
+    size: int = 64
+    generator: dict[str, Any] = {}
+    discriminator: dict[str, Any] = {}
+    attributes: tuple[Attribute, ...] = ()
+    settings: GanSettings = GanSettings()
+    steps: int | None = Field(None, gt=0)
+    shown: int = Field(36, gt=0, le=256)
+    snapshots: tuple[int, ...] = ()
 
 
-def list_recipes() -> dict[str, str]:
-    """Name to one-line description of every recipe in `training/recipes`."""
-    return {path.stem: yaml.safe_load(path.read_text())["description"] for path in sorted(RECIPES.glob("*.yaml"))}
+Kind = Literal["classifier", "gan"]
+
+KINDS: dict[str, type[Recipe] | type[GanRecipe]] = {"classifier": Recipe, "gan": GanRecipe}
+"""A recipe's `kind`, a classifier if it does not say, to its schema."""
+
+
+def list_recipes(kind: Kind | None = None) -> dict[str, str]:
+    """Name to one-line description of every recipe in `training/recipes`, or of those of one kind."""
+    every = {path.stem: _read(path) for path in sorted(RECIPES.glob("*.yaml"))}
+    return {name: fields["description"] for name, fields in every.items() if kind in (None, _kind(fields))}
 
 
 def load_recipe(name: str, overrides: list[str] | None = None, *, small: bool = False) -> Recipe:
+    """As `load_any_recipe`, but of a network that reads faces and no other.
+
+    Raises:
+        UnknownName, RecipeError: as `load_any_recipe`, and where the recipe trains something else.
+    """
+    recipe = load_any_recipe(name, overrides, small=small)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"Recipe {recipe.name} trains a generator of faces: only `fit` takes it.")
+    return recipe
+
+
+def load_any_recipe(name: str, overrides: list[str] | None = None, *, small: bool = False) -> Recipe | GanRecipe:
     """A recipe by name or path, with fields replaced by `field=value` or `part.field=value` (values are YAML).
 
     A recipe's file may begin with `base`, the name of another one whose fields it has unless it says otherwise, and
@@ -207,11 +260,19 @@ def load_recipe(name: str, overrides: list[str] | None = None, *, small: bool = 
         if not equals:
             raise RecipeError(f"{override!r} is not field=value.")
         _replace(fields, key, yaml.safe_load(text))
+    kind = _kind(fields)
+    fields.pop("kind", None)
     try:
-        return Recipe.model_validate(fields)
+        return KINDS[kind].model_validate(fields)
+    except KeyError:
+        raise UnknownName.among("kind of recipe", kind, list(KINDS)) from None
     except ValidationError as error:
         first = error.errors()[0]
         raise RecipeError(f"Recipe {path.stem}: field {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+
+
+def _kind(fields: dict[str, Any]) -> str:
+    return fields.get("kind", "classifier")
 
 
 def _read(path: Path) -> dict[str, Any]:

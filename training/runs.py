@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.recipe import Recipe
+from training.recipe import RunRecipe
 from training.state import LOG
 
 
@@ -15,7 +15,7 @@ class RunWarning(UserWarning):
     """A run has gone wrong in a way that more training will not mend; the message says what and since when."""
 
 
-def run_folder(recipe: Recipe, *, resume: bool = False) -> Path:
+def run_folder(recipe: RunRecipe, *, resume: bool = False) -> Path:
     """A fresh `runs/NNN-name` with the recipe inside, or with `resume` the newest one of this recipe."""
     root = Path(recipe.runs)
     root.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def run_folder(recipe: Recipe, *, resume: bool = False) -> Path:
     return folder
 
 
-def finished_run(recipe: Recipe) -> Path | None:
+def finished_run(recipe: RunRecipe) -> Path | None:
     """The best checkpoint of the newest run of this recipe that has come to its end."""
     for folder in sorted(Path(recipe.runs).glob(f"[0-9]*-{recipe.name}"), reverse=True):
         log = folder / LOG
@@ -39,7 +39,7 @@ def finished_run(recipe: Recipe) -> Path | None:
     return None
 
 
-def provenance(recipe: Recipe) -> dict[str, Any]:
+def provenance(recipe: RunRecipe) -> dict[str, Any]:
     """Recipe, commit and versions, as every checkpoint carries them."""
     fields = recipe.model_dump(mode="json", exclude={"data_root", "cache", "runs"})
     return {"recipe": fields, "commit": _commit(), "versions": versions()}

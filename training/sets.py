@@ -18,11 +18,11 @@ from training.data.balance import balanced_rows, strata
 from training.data.hub import is_address
 from training.data.prepare import Prepared, prepare
 from training.losses import combination_shares
-from training.recipe import DataSet, Recipe
+from training.recipe import DataSet, Recipe, RunRecipe
 from training.records import write_text
 
 
-def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
+def load_sets(recipe: RunRecipe) -> tuple[list[Prepared], list[Prepared]]:
     """Crops of every data set of `recipe`: training sets in the recipe's order, and validation sets.
 
     A set without a validation split lends a share of its training pictures (`hold_out`), the same ones in every run.
@@ -50,7 +50,7 @@ def load_sets(recipe: Recipe) -> tuple[list[Prepared], list[Prepared]]:
     return train, validation
 
 
-def load_test(recipe: Recipe, part: DataSet) -> tuple[Source, Prepared] | None:
+def load_test(recipe: RunRecipe, part: DataSet) -> tuple[Source, Prepared] | None:
     """The whole test split of one data set and its crops; None where it has none.
 
     Raises:
@@ -112,7 +112,7 @@ def _known_well(prepared: Prepared, photos: int | None) -> Prepared:
     return prepared.subset(kept)
 
 
-def write_splits(file: Path, recipe: Recipe, train: list[Prepared], validation: list[Prepared]) -> None:
+def write_splits(file: Path, recipe: RunRecipe, train: list[Prepared], validation: list[Prepared]) -> None:
     """Say in JSON which pictures a run trains and is validated on, a line a set and split.
 
     Each has "set", "split", "pictures", their number, "sha256", of the sorted file names with a line feed after each,
@@ -148,7 +148,7 @@ def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, S
     return subset(fitted, chosen[chosen < len(fitted)]), subset(held, chosen[chosen >= len(fitted)] - len(fitted))
 
 
-def _prepare(recipe: Recipe, part: DataSet, source: Source, split: str) -> Prepared:
+def _prepare(recipe: RunRecipe, part: DataSet, source: Source, split: str) -> Prepared:
     """The crops, from a folder whose name says how they were made."""
     detector = "" if recipe.detector == "mtcnn" else f"-{recipe.detector}"
     framing = "" if recipe.framing == "face" else f"-{recipe.framing}"

@@ -4,12 +4,12 @@ import pytest
 
 from facekit.errors import RecipeError, UnknownName
 from training.loop import view_size
-from training.recipe import RECIPES, list_recipes, load_recipe
+from training.recipe import RECIPES, GanRecipe, list_recipes, load_any_recipe, load_recipe
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RECIPES.glob("*.yaml")])
 def test_every_recipe_is_valid_and_says_what_it_is(name: str) -> None:
-    recipe = load_recipe(name)
+    recipe = load_any_recipe(name)
     assert recipe.name == name
     assert 20 < len(list_recipes()[name]) < 200
 
@@ -60,7 +60,7 @@ def test_the_small_form_replaces_fields_and_has_its_own_name() -> None:
 
 
 def test_every_recipe_has_a_small_form() -> None:
-    assert all(load_recipe(name, small=True).name == f"{name}-small" for name in list_recipes())
+    assert all(load_any_recipe(name, small=True).name == f"{name}-small" for name in list_recipes())
 
 
 def test_a_recipe_without_a_small_form_says_so(tmp_path: Path) -> None:
@@ -72,6 +72,20 @@ def test_a_recipe_without_a_small_form_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("small", [False, True])
 def test_what_is_trained_from_scratch_has_nothing_frozen(small: bool) -> None:
-    scratch = [load_recipe(name, small=small) for name in list_recipes() if name.endswith("-scratch")]
+    scratch = [load_recipe(name, small=small) for name in list_recipes("classifier") if name.endswith("-scratch")]
     assert len(scratch) == 2
     assert all(recipe.init is None and not recipe.optimizer.rates for recipe in scratch)
+
+
+def test_a_recipe_of_a_generator_is_known_by_its_kind(tmp_path: Path) -> None:
+    assert isinstance(load_any_recipe("dcgan-faces", ["settings.r1=0.5"]), GanRecipe)
+    assert "dcgan-faces" in list_recipes() and "dcgan-faces" not in list_recipes("classifier")
+    assert "dcgan-faces" in list_recipes("gan") and "faces" not in list_recipes("gan")
+    with pytest.raises(RecipeError, match="Recipe dcgan-faces trains a generator of faces: only `fit` takes it"):
+        load_recipe("dcgan-faces")
+    with pytest.raises(RecipeError, match=r"field settings\.loss: Input should be 'bce'"):
+        load_any_recipe("dcgan-faces", ["settings.loss=best"])
+    path = tmp_path / "odd.yaml"
+    path.write_text("kind: vae\ndata: [{path: celeba, batch: 2}]\ndescription: odd\nepochs: 1\n")
+    with pytest.raises(UnknownName, match="Unknown kind of recipe 'vae': choose one of classifier, gan"):
+        load_any_recipe(str(path))

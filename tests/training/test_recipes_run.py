@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from facekit.checkpoints import read_checkpoint
+from facekit.generate import FaceGenerator
+from training.gan import fit as fit_gan
 from training.loop import fit
-from training.recipe import FROM_RECIPE, Recipe, list_recipes, load_recipe
+from training.recipe import FROM_RECIPE, GanRecipe, Recipe, list_recipes, load_any_recipe, load_recipe
 from training.runs import finished_run
 
 
@@ -19,8 +21,11 @@ def short(recipe: Recipe, data: Path, folder: Path) -> Recipe:
     """Two steps on a few pictures."""
     parts = tuple(part.model_copy(update={"limit": 120, "batch": 4, "photos_per_person": None}) for part in recipe.data)
     changes = {"data": parts, "epochs": 1, "steps": 2, "ema": 0.0, "workers": 0}
-    where = {"data_root": str(data), "cache": str(folder / "crops"), "runs": str(folder / "runs")}
-    return recipe.model_copy(update=changes | where)
+    return recipe.model_copy(update=changes | where(data, folder))
+
+
+def where(data: Path, folder: Path) -> dict[str, str]:
+    return {"data_root": str(data), "cache": str(folder / "crops"), "runs": str(folder / "runs")}
 
 
 def trained(name: str, data: Path, folder: Path) -> Path:
@@ -31,8 +36,19 @@ def trained(name: str, data: Path, folder: Path) -> Path:
     return finished_run(recipe) or fit(recipe)
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", list_recipes("classifier"))
 def test_recipe_trains_and_leaves_a_checkpoint(name: str, shared_data: Path, folder: Path) -> None:
     done = read_checkpoint(trained(name, shared_data, folder))
     assert done.config.tasks.keys() == load_recipe(name).tasks.keys()
     assert done.config.training["recipe"]["name"] == f"{name}-small"
+
+
+@pytest.mark.parametrize("name", list_recipes("gan"))
+def test_recipe_of_a_generator_trains_and_draws(name: str, shared_data: Path, folder: Path) -> None:
+    recipe = load_any_recipe(name, small=True)
+    assert isinstance(recipe, GanRecipe)
+    parts = tuple(part.model_copy(update={"limit": 120, "batch": 4}) for part in recipe.data)
+    changes = {"data": parts, "epochs": 1, "steps": 2, "shown": 4}
+    done = fit_gan(recipe.model_copy(update=changes | where(shared_data, folder)))
+    generator = FaceGenerator.from_pretrained(str(done))
+    assert generator.sample(1, seed=0)[0].size == (64, 64) and generator.attributes == recipe.attributes
