@@ -221,13 +221,16 @@ def join(
     checkpoints: Annotated[list[str], typer.Argument(help="Two or more: shipped names, folders or Hub repositories.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the joined checkpoint.")],
     description: Annotated[str, typer.Option("--description", help="What it is, in a line.")] = "",
+    weight: Annotated[
+        list[float] | None, typer.Option("--weight", help="How much each counts, once a checkpoint; all alike if none.")
+    ] = None,
 ) -> None:
     """Make one checkpoint of several that answers with the mean of their logits; calibrate it next."""
     from training.join import join as run
 
     if len(checkpoints) < 2:
         raise CheckpointError("Nothing to join: name two checkpoints or more.")
-    run(checkpoints, out, description=description)
+    run(checkpoints, out, description=description, weights=weight or ())
     typer.echo(out)
 
 

@@ -1,5 +1,6 @@
 """Several checkpoints as one: an ensemble in one network, for one file and one pass over the picture."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,39 +15,44 @@ from facekit.nets.heads import WHOLE, pixels
 from facekit.tasks import Tasks
 
 
-def join(names: Sequence[str], folder: Path, *, description: str) -> None:
-    """Write a checkpoint that answers with the mean of the logits of those among `names` that have the answer.
+def join(names: Sequence[str], folder: Path, *, description: str, weights: Sequence[float] = ()) -> None:
+    """Write a checkpoint that answers with the weighted mean of the logits of those among `names` with the answer.
 
     It is not calibrated; see `training.calibrate`.
 
     Args:
         names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net` and of one framing; what
             they see of its crop, and at which size, may differ.
+        weights: how much each of them counts; all alike if not said.
 
     Raises:
-        CheckpointError: they are of another architecture or framing, or have the same head for other tasks.
+        CheckpointError: they are of another architecture or framing, or have the same head for other tasks; there are
+            not as many weights, or one is not positive.
     """
+    weights = weights or [1.0] * len(names)
+    if len(weights) != len(names) or not all(0 < weight < math.inf for weight in weights):
+        raise CheckpointError(f"Give {len(names)} weights above 0, one for each checkpoint.")
     parts = [read_checkpoint(find_checkpoint(name)) for name in names]
     tasks = _tasks(parts)
     size = max(part.config.input_size for part in parts)
     members = [_member(part.config, size) for part in parts]
     model = JoinedNet({head: task.size for head, task in tasks.items()}, members)
-    weights = {
+    tensors = {
         f"members.{i}.{key}": value
         for i, part in enumerate(parts)
         for key, value in part.model.state_dict().items()
         if not key.startswith("heads.")
     }
     for name, task in tasks.items():
-        heads = [part.model.heads[name].state_dict() if name in part.config.tasks else None for part in parts]
-        known = [head for head in heads if head is not None]
-        blocks = [
-            torch.zeros(task.size, part.model.width) if head is None else head["weight"]
-            for head, part in zip(heads, parts, strict=True)
-        ]
-        weights[f"heads.{name}.weight"] = torch.cat(blocks, 1) / len(known)
-        weights[f"heads.{name}.bias"] = torch.stack([head["bias"] for head in known]).mean(0)
-    model.load_state_dict(weights)
+        known = [name in part.config.tasks for part in parts]
+        total = sum(weight for weight, knows in zip(weights, known, strict=True) if knows)
+        kernel, bias = [], torch.zeros(task.size)
+        for part, weight, knows in zip(parts, weights, known, strict=True):
+            head = part.model.heads[name].state_dict() if knows else None
+            kernel.append(torch.zeros(task.size, part.model.width) if head is None else head["weight"] * weight / total)
+            bias += 0 if head is None else head["bias"] * weight / total
+        tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = torch.cat(kernel, 1), bias
+    model.load_state_dict(tensors)
     config = CheckpointConfig(
         description=description,
         architecture="joined-net",
@@ -54,7 +60,7 @@ def join(names: Sequence[str], folder: Path, *, description: str) -> None:
         tasks=tasks,
         framing=parts[0].config.framing,
         input_size=size,
-        training={"members": [part.config.training for part in parts]},
+        training={"members": [part.config.training for part in parts], "weights": list(weights)},
     )
     write_checkpoint(folder, model, config, half=True)
 

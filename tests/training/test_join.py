@@ -42,6 +42,23 @@ def test_the_joined_network_answers_with_the_mean(tmp_path: Path) -> None:
         torch.testing.assert_close(logits, wanted, atol=0.01, rtol=0.01)  # stored as float16
 
 
+def test_one_may_count_more_than_another(tmp_path: Path) -> None:
+    first = member(tmp_path / "a", ("attributes", "age", "expression"), [4, 4, 8, 8])
+    second = member(tmp_path / "b", ("attributes", "age"), [6, 8, 8, 12])
+    join([first, second], tmp_path / "c", description="both", weights=[1, 3])
+    assert read_checkpoint(tmp_path / "c").config.training["weights"] == [1, 3]
+    x = torch.randn(3, 3, 96, 84)
+    with torch.inference_mode():
+        one, other, got = (read_checkpoint(tmp_path / name).model(x) for name in "abc")
+    for head, logits in got.items():
+        wanted = 0.25 * one[head] + 0.75 * other[head] if head in other else one[head]
+        torch.testing.assert_close(logits, wanted, atol=0.01, rtol=0.01)
+    for weights in ([1.0], [1.0, 0.0], [1.0, float("nan")]):
+        with pytest.raises(CheckpointError, match="Give 2 weights above 0"):
+            join([first, second], tmp_path / "d", description="", weights=weights)
+    assert not (tmp_path / "d").exists()
+
+
 def test_members_may_see_the_crop_at_different_sizes_and_in_part(tmp_path: Path) -> None:
     whole = member(tmp_path / "a", ("attributes",), [4, 4, 8, 8])
     window = (0.125, 0.15625, 0.875, 0.90625)
