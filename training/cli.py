@@ -237,7 +237,7 @@ def join(
 @app.command()
 def calibrate(
     checkpoint: Annotated[Path, typer.Argument(help="Its folder, whose config is written.")],
-    recipe: Annotated[str, typer.Argument(help="The recipe whose validation sets to use.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe whose sets to use.")],
     fields: FieldsArgument = None,
 ) -> None:
     """Fit a checkpoint's probabilities and unsure bands on the validation sets of a recipe."""
@@ -247,7 +247,7 @@ def calibrate(
     from training.calibrate import calibrate_checkpoint
     from training.sets import load_sets
 
-    calibrate_checkpoint(checkpoint, load_sets(wanted)[1], half=True)
+    calibrate_checkpoint(checkpoint, wanted, *load_sets(wanted), half=True)
     typer.echo(checkpoint)
 
 

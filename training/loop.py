@@ -273,7 +273,7 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
         add_curves(loop)
     best = loop.run(resume=resume)
     if state.is_main_process:
-        calibrate_checkpoint(best, validation, half=True)
+        calibrate_checkpoint(best, recipe, train, validation, half=True)
     return best
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from facekit.answers import quantile
-from training.calibrate import age_temperature, expression_temperature, platt, unsure_below
+from training.calibrate import age_temperature, expression_temperature, platt, shift_weights, unsure_below
+from training.data.prepare import Prepared
 
 
 def test_platt_finds_the_true_scale_and_shift() -> None:
@@ -12,6 +13,35 @@ def test_platt_finds_the_true_scale_and_shift() -> None:
     scale, shift = platt(logits, truth)
     assert abs(scale - 0.5) < 0.03
     assert abs(shift + 1) < 0.08
+
+
+def test_labels_shifted_between_the_splits_do_not_move_the_answers() -> None:
+    """Validation has a third of the positives that training has, at random: weighted, the logits are right."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(40_000, generator=generator) * 2
+    truth = (torch.rand(40_000, generator=generator) < torch.sigmoid(logits)).float()
+    train, kept = _labelled(truth), (truth == 0) | (torch.rand(40_000, generator=generator) < 1 / 3)
+    held = _labelled(truth[kept])
+    weights = shift_weights(train, held)[:, 0]
+    assert platt(logits[kept], truth[kept])[1] < -0.9  # log(1/3) = -1.1
+    scale, shift = platt(logits[kept], truth[kept], torch.from_numpy(weights))
+    assert abs(scale - 1) < 0.05 and abs(shift) < 0.05
+
+
+def test_labels_that_one_split_lacks_count_as_they_are() -> None:
+    nobody = _labelled(torch.zeros(10))
+    assert (shift_weights(nobody, nobody) == 1).all()
+    few = shift_weights(_labelled(torch.tensor([1.0] * 99 + [0.0])), _labelled(torch.tensor([1.0] + [0.0] * 99)))
+    assert few[0, 0] == 5 and few[1, 0] == 0.2  # no label counts for more than five
+
+
+def _labelled(truth: torch.Tensor) -> Prepared:
+    """Pictures that only the first attribute is known of."""
+    attributes = np.full((len(truth), 40), np.nan, np.float32)
+    attributes[:, 0] = truth
+    return Prepared(
+        "few", np.zeros((len(truth), 1, 1, 3), np.uint8), {"attributes": attributes}, np.ones(len(truth), bool)
+    )
 
 
 def test_platt_stays_finite_where_the_classes_are_told_apart_perfectly() -> None:
