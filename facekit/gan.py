@@ -3,13 +3,14 @@ between two steps. The lab of the page and `training` both use it; it knows no d
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from facekit.ema import moving_average
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -84,7 +85,7 @@ class Gan:
         betas = (settings.beta1, settings.beta2)
         self.generator_optimizer = torch.optim.Adam(generator.parameters(), settings.generator_rate, betas)
         self.discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, betas)
-        self.average = AveragedModel(generator, multi_avg_fn=self._follow, use_buffers=True)
+        self.average = moving_average(generator, lambda: self.settings.ema)
         self.random = torch.Generator().manual_seed(seed)
         self.steps = 0
 
@@ -148,9 +149,6 @@ class Gan:
         latents = torch.randn(len(attributes), self.latent, generator=self.random).to(attributes.device)
         chosen = (attributes.nan_to_num(0.5) * 2 - 1,) if attributes.shape[1] else ()
         return self.generator(latents, *chosen)
-
-    def _follow(self, average: Any, weights: Any, count: Any) -> None:
-        get_ema_multi_avg_fn(self.settings.ema)(average, weights, count)
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
         for group in optimizer.param_groups:

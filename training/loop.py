@@ -16,11 +16,11 @@ from accelerate.utils import broadcast_object_list, set_seed
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from facekit.align import FRAMINGS
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.ema import moving_average
 from facekit.errors import RecipeError, TrainingError
 from facekit.hub import find_checkpoint
 from facekit.nets import build
@@ -100,7 +100,7 @@ class Loop:
             pin_memory=device.type == "cuda",
         )
         self.model, self.optimizer, self.loader = self.accelerator.prepare(trained, optimizer, loader)
-        self.ema = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+        self.ema = moving_average(self.network, lambda: recipe.ema)
         self.epoch = self.step = self.best_epoch = 0
         self.best = -math.inf
         self.record: dict[str, Any] = {}

@@ -156,8 +156,8 @@ class Recipe(RunRecipe):
         step_down: share of the steps after which the rate falls tenfold, again and again; with `decay: 0` this is the
             step-down policy of Caffe and DIGITS.
         patience: stop after this many epochs without a better validation score; `null` for never.
-        ema: decay of the moving average of the weights, which is what is evaluated and kept; 0 for the weights as
-            they are.
+        ema: decay of the moving average of the weights (less over the first updates, see `ema.moving_average`), which
+            is what is evaluated and kept; 0 for the weights as they are.
         workers: processes that read and augment pictures beside the training; by default none on a CPU, which they
             would take from it, and all but one of its cores beside a GPU, 16 at most.
     """
