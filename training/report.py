@@ -228,7 +228,12 @@ def _making(config: CheckpointConfig) -> str:
         return ""
     text = "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n"
     if len(told) > 1:
-        text += f"It is the mean of {len(told)} networks, trained as follows and joined by `python -m training join`.\n"
+        weights = config.training.get("weights", [])
+        share = "" if len(set(weights)) < 2 else f", weighted {' to '.join(f'{weight:g}' for weight in weights)},"
+        text += (
+            f"It is the mean of {len(told)} networks{share} trained as follows and joined by "
+            "`python -m training join`.\n"
+        )
     return "## How it was made\n\n" + "\n".join([text, *told])
 
 
