@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from secrets import randbits
 from typing import Any, Final
 
 import numpy as np
@@ -93,7 +94,7 @@ class FaceGenerator(DiffusionPipeline):
                 and stays what it was as far as it goes together with what is chosen.
             latents: (n, latent) in place of those drawn from the seed.
             truncation: latents are drawn within this many standard deviations, from 0.1 on (Brock et al., 2019):
-                likelier faces, and fewer different ones.
+                likelier faces, and fewer different ones. A face changes steadily with it.
 
         Raises:
             GenerationError: `n`, the latents or the truncation do not fit.
@@ -101,7 +102,6 @@ class FaceGenerator(DiffusionPipeline):
         """
         return [Image.fromarray(picture) for picture in self._draw(n, seed, attributes, latents, truncation)]
 
-    @torch.no_grad()
     def __call__(self, n: int = 1, **how: Any) -> ImagePipelineOutput:
         """As `sample`, with the result that a diffusers pipeline gives: `.images`."""
         return ImagePipelineOutput(images=self.sample(n, **how))
@@ -118,11 +118,13 @@ class FaceGenerator(DiffusionPipeline):
             raise GenerationError(
                 f"A truncation of {truncation} leaves no faces: choose {_SMALLEST_TRUNCATION} or more."
             )
-        random = _random(seed)
-        latents = torch.empty(n, self.generator.latent)
+        latents = torch.empty(n, self.generator.latent).normal_(
+            generator=_random(randbits(62) if seed is None else seed)
+        )
         if truncation is None:
-            return latents.normal_(generator=random)
-        return torch.nn.init.trunc_normal_(latents, a=-truncation, b=truncation, generator=random)
+            return latents
+        outside = torch.special.ndtr(torch.tensor(-truncation))
+        return torch.special.ndtri(outside + torch.special.ndtr(latents) * (1 - 2 * outside))  # the same order, nearer
 
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 8, *, attributes: Mapping[str, bool] | None = None, seed: int = 0
@@ -154,8 +156,7 @@ class FaceGenerator(DiffusionPipeline):
         latents: Tensor | None,
         truncation: float | None,
     ) -> NDArray[np.uint8]:
-        if seed is None:
-            seed = int(torch.seed() % 2**63)
+        seed = randbits(62) if seed is None else seed
         drawn = self.draw_latents(n, seed=seed, truncation=truncation)
         return self.draw(
             drawn if latents is None else self._checked(n, latents), self._choose(n, seed, attributes or {})
@@ -177,7 +178,7 @@ class FaceGenerator(DiffusionPipeline):
             parts.append(((pictures + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(parts)
 
-    def _choose(self, n: int, seed: int | None, chosen: Mapping[str, bool]) -> Tensor:
+    def _choose(self, n: int, seed: int, chosen: Mapping[str, bool]) -> Tensor:
         """(n, K) 0 or 1: drawn as they occur in the training pictures, then brought to what is chosen."""
         for name in chosen:
             if not self.attributes:
@@ -199,11 +200,6 @@ class FaceGenerator(DiffusionPipeline):
         return combinations[fits][nearest.argmin(1)]
 
 
-def _random(seed: int | None, stream: int = 0) -> torch.Generator:
+def _random(seed: int, stream: int = 0) -> torch.Generator:
     """A generator of random numbers; `stream` tells latents from attributes drawn from the same seed."""
-    random = torch.Generator()
-    if seed is None:
-        random.seed()
-    else:
-        random.manual_seed((seed + stream * 0x9E3779B97F4A7C15) % 2**63)
-    return random
+    return torch.Generator().manual_seed((seed + stream * 0x9E3779B97F4A7C15) % 2**63)

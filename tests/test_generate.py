@@ -43,6 +43,20 @@ def test_a_seed_means_something(plain: FaceGenerator) -> None:
     assert (pixels(plain.sample(5)) != pixels(plain.sample(5))).any()
 
 
+def test_few_faces_are_the_first_of_many(plain: FaceGenerator, conditional: FaceGenerator) -> None:
+    few, many = (plain.draw_latents(n, seed=4, truncation=0.8) for n in (3, 70))
+    assert torch.equal(few, many[:3])
+    assert torch.equal(conditional._choose(3, 4, {}), conditional._choose(70, 4, {})[:3])
+
+
+def test_drawing_leaves_the_randomness_of_others_alone(plain: FaceGenerator) -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(1)
+    torch.manual_seed(5)
+    plain.sample(1)
+    assert torch.equal(torch.rand(1), wanted)
+
+
 def test_more_faces_than_a_batch_are_the_same_faces(plain: FaceGenerator) -> None:
     np.testing.assert_array_equal(pixels(plain.sample(130, seed=1))[100:], pixels(plain.sample(130, seed=1))[100:])
     latents = plain.draw_latents(130, seed=1)
@@ -52,7 +66,10 @@ def test_more_faces_than_a_batch_are_the_same_faces(plain: FaceGenerator) -> Non
 
 def test_truncated_latents_stay_near_the_middle(plain: FaceGenerator) -> None:
     latents = plain.draw_latents(200, seed=0, truncation=0.7)
-    assert latents.abs().max() <= 0.7 and latents.std() > 0.3
+    assert 0.6 < latents.abs().max() <= 0.7 and latents.std() > 0.3
+    free = plain.draw_latents(200, seed=0)
+    assert torch.equal(latents.flatten().argsort()[::50], free.flatten().argsort()[::50])  # nearer, in the same order
+    torch.testing.assert_close(plain.draw_latents(200, seed=0, truncation=8.0), free, atol=1e-3, rtol=1e-3)
     assert plain.draw_latents(200, seed=0).abs().max() > 2
 
 
@@ -173,6 +190,7 @@ def change(**fields: object) -> object:
         (wrong_shape, "does not fit its config.json"),
         (not_finite, "not numbers"),
         (change(combinations=[[1, 0.5]]), "a share"),
+        (change(combinations=[[-1.0]]), "share must be above 0"),
         (change(size=2**20), "size must be a power of two"),
         (change(size=48), "size must be a power of two"),
         (change(size="large"), "is damaged"),
