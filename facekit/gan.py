@@ -1,5 +1,5 @@
 """Gan: a generator and a discriminator that train against each other, a step at a time, by settings that may change
-between two steps. The lab of the page and `training` both use it; it knows no data set and writes no file."""
+between two steps. It knows no data set and writes no file."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

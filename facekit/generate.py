@@ -100,7 +100,10 @@ class FaceGenerator(DiffusionPipeline):
             GenerationError: `n`, the latents or the truncation do not fit.
             UnknownName: the checkpoint has no such attribute to choose.
         """
-        return [Image.fromarray(picture) for picture in self._draw(n, seed, attributes, latents, truncation)]
+        seed = randbits(62) if seed is None else seed
+        drawn = self.draw_latents(n, seed=seed, truncation=truncation)
+        start = drawn if latents is None else self._checked(n, latents)
+        return [Image.fromarray(picture) for picture in self.draw(start, self._choose(n, seed, attributes or {}))]
 
     def __call__(self, n: int = 1, **how: Any) -> ImagePipelineOutput:
         """As `sample`, with the result that a diffusers pipeline gives: `.images`."""
@@ -147,20 +150,6 @@ class FaceGenerator(DiffusionPipeline):
             path = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
         chosen = self._choose(1, seed, attributes or {})
         return [Image.fromarray(picture) for picture in self.draw(self._checked(steps, path), chosen.expand(steps, -1))]
-
-    def _draw(
-        self,
-        n: int,
-        seed: int | None,
-        attributes: Mapping[str, bool] | None,
-        latents: Tensor | None,
-        truncation: float | None,
-    ) -> NDArray[np.uint8]:
-        seed = randbits(62) if seed is None else seed
-        drawn = self.draw_latents(n, seed=seed, truncation=truncation)
-        return self.draw(
-            drawn if latents is None else self._checked(n, latents), self._choose(n, seed, attributes or {})
-        )
 
     def _checked(self, n: int, latents: Tensor) -> Tensor:
         wanted = (n, self.generator.latent)

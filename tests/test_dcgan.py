@@ -1,4 +1,4 @@
-"""The published pair is the published pair, and the stronger one is what its settings say."""
+"""The published pair is the published pair, and the larger one is what its settings say."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_a_size_that_halving_does_not_reach_is_refused(pixels: int) -> None:
         DcganGenerator(size=pixels)
 
 
-def test_the_stronger_pair_keeps_its_budget() -> None:
+def test_the_larger_pair_keeps_its_budget() -> None:
     assert size(DcganGenerator()) + size(DcganDiscriminator()) <= 4 * (1_006_787 + 794_241)
 
 

@@ -93,6 +93,10 @@ def fit(
     from training.recipe import GanRecipe, load_any_recipe
 
     wanted = load_any_recipe(recipe, fields or [], small=small)
+    if isinstance(wanted, GanRecipe) and (track or on is not None):
+        raise RecipeError(
+            f"Recipe {recipe} trains a generator, here and without live curves: leave out --track and --on."
+        )
     if on is not None:
         from training.jobs import launch
 
@@ -104,10 +108,6 @@ def fit(
         typer.echo(launch(recipe, fields or [], small=small, **where))
         return
     if isinstance(wanted, GanRecipe):
-        if track:
-            raise RecipeError(
-                f"Recipe {recipe} draws no live curves yet: leave out --track; its run's log has the losses."
-            )
         from training.gan import fit as fit_gan  # after the recipe: a typo should not wait for torch
 
         typer.echo(fit_gan(wanted, resume=resume))

@@ -1,6 +1,7 @@
 """The GAN loop: read it from top to bottom. The step itself is `facekit.gan`'s."""
 
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
+from torchvision.utils import make_grid
 
 from facekit.align import resize_crop
 from facekit.errors import RecipeError, TrainingError
@@ -281,11 +283,6 @@ def square(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(N, S, S, 3) pictures as one, in rows of about as many as there are rows."""
-    count, side = len(pictures), pictures.shape[1] + _GAP
-    columns = int(np.ceil(np.sqrt(count)))
-    rows = -(-count // columns)
-    sheet = np.full((rows * side + _GAP, columns * side + _GAP, 3), 255, np.uint8)
-    for i, picture in enumerate(pictures):
-        top, left = (_GAP + place * side for place in divmod(i, columns))
-        sheet[top : top + side - _GAP, left : left + side - _GAP] = picture
-    return sheet
+    columns = math.ceil(math.sqrt(len(pictures)))
+    stack = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    return make_grid(stack, nrow=columns, padding=_GAP, pad_value=255).permute(1, 2, 0).numpy()

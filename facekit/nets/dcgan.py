@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al., 2016): the published pair of 2022, and a stronger one with norms and chosen attributes.
+"""DCGAN (Radford et al., 2016): the published pair of 2022, and a larger one with norms and chosen attributes.
 
 Imports diffusers, which takes seconds: this module is not imported with `facekit.nets`.
 """

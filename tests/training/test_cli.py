@@ -246,3 +246,8 @@ def test_prepare_crops_the_chosen_split(data: Path, monkeypatch: pytest.MonkeyPa
     result = run("prepare", *words)
     assert result.exit_code == 0, result.output
     assert f"6 crops in {tmp_path / 'out'}, 1 of them without a face found." in result.stdout
+
+
+@pytest.mark.parametrize("option", [["--track"], ["--on", "hf-jobs"]])
+def test_a_generator_trains_here_and_without_live_curves(option: list[str]) -> None:
+    assert "leave out --track and --on" in mistake("fit", "dcgan-faces", *option)

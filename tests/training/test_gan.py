@@ -2,13 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -21,15 +19,9 @@ from training.data.prepare import MARGIN
 from training.gan import PIPELINE, SHEETS, FacePictures, GanLoop, contact_sheet, networks, square
 from training.recipe import GanRecipe, list_recipes, load_any_recipe
 
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
+
 WEIGHTS = "generator/diffusion_pytorch_model.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps the precision of the first run of a process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def tiny(**fields: object) -> GanRecipe:

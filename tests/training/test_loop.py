@@ -1,13 +1,11 @@
 """A tiny net on generated crops: one picture with a bright top is "smiling", one with a bright left half is old."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 import training.loop
 from facekit.checkpoints import read_checkpoint
@@ -63,14 +61,6 @@ def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pyte
         ("generated", "validation", 32),
     ]
     assert "63.png" in entries[0]["files"]
-
-
-@pytest.fixture
-def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps the precision of the first run of a process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.usefixtures("fresh_accelerator")
