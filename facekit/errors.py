@@ -10,6 +10,7 @@ FacekitError
 │   ├── DamagedCheckpoint    config.json or model.safetensors is broken or does not fit
 │   └── HubUnreachable       the Hub did not answer in time
 ├── GenerationError          the faces that were asked for cannot be made
+├── LabError                 a run of the laboratory cannot start, or do what it is told
 ├── DataError                a data set cannot be read, or lacks the labels asked for
 ├── RecipeError              a recipe field is wrong; the message names it
 └── TrainingError            a run cannot go on: the loss is not finite, or memory or disk are full
@@ -59,6 +60,10 @@ class HubUnreachable(CheckpointError):
 
 class GenerationError(FacekitError):
     """The faces that were asked for cannot be made: too many, or latents that do not fit."""
+
+
+class LabError(FacekitError):
+    """A run of the laboratory cannot start, or cannot do what it is told."""
 
 
 class DataError(FacekitError):

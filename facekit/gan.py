@@ -3,50 +3,13 @@ between two steps. It knows no data set and writes no file."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
 from facekit.ema import moving_average
-
-Rate = Annotated[float, Field(gt=0, le=1)]
-
-
-class GanSettings(BaseModel):
-    """What decides how the two train.
-
-    Attributes:
-        loss: "bce" (Goodfellow et al., 2014, non-saturating), "least-squares" (Mao et al., 2017), "hinge" (Lim and Ye,
-            2017), or "wasserstein" with a gradient penalty (Gulrajani et al., 2017).
-        generator_rate, discriminator_rate: learning rates of Adam.
-        beta1, beta2: its decays.
-        generator_steps, discriminator_steps: updates of each in one step.
-        label_smoothing: real pictures count as real by 1 less this (one-sided, Salimans et al., 2016); of "bce" alone.
-        gradient_penalty: weight of (|gradient| - 1)^2 between real and fake; of "wasserstein" alone.
-        r1: half this times the squared gradient at real pictures is added (Mescheder et al., 2018); 0 for none.
-        attributes: weight of the cross-entropy by which the discriminator learns to tell the attributes of real
-            pictures, and the generator to show those it was given (Odena et al., 2017).
-        ema: decay of the moving average of the generator's weights that pictures are drawn with; 0 for none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    loss: Literal["bce", "least-squares", "hinge", "wasserstein"] = "bce"
-    generator_rate: Rate = 2e-4
-    discriminator_rate: Rate = 2e-4
-    beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    generator_steps: int = Field(1, ge=1, le=20)
-    discriminator_steps: int = Field(1, ge=1, le=20)
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    gradient_penalty: float = Field(10.0, ge=0)
-    r1: float = Field(0.0, ge=0)
-    attributes: float = Field(1.0, ge=0)
-    ema: float = Field(0.0, ge=0, lt=1)
-
+from facekit.gan_settings import GanSettings
 
 Batches = Callable[[], tuple[Tensor, Tensor]]
 """Gives the next real batch: pictures (B, 3, H, W) float32 in [-1, 1], or points (B, 2), and attributes (B, K), 0 or 1

@@ -1,15 +1,37 @@
 """The two train against each other as the settings say, and the settings may change between two steps."""
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from facekit.gan import Gan, GanSettings, attribute_loss, discriminator_loss, generator_loss
-from facekit.nets.dcgan import DcganDiscriminator, DcganGenerator
-from facekit.nets.plane import PlaneDiscriminator, PlaneGenerator
+from facekit.gan import Gan, attribute_loss, discriminator_loss, generator_loss
+from facekit.gan_settings import GanSettings
+from facekit.nets.dcgan import DcganDiscriminator, DcganGenerator, Judgement
 from facekit.plane import ring
 
 REAL, FAKE = torch.tensor([0.3, -1.2]), torch.tensor([2.0, 0.5])
+
+
+class PlaneGenerator(nn.Sequential):
+    """Latents (B, 2) to points (B, 2)."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 2))
+
+
+class PlaneDiscriminator(nn.Module):
+    """Points (B, 2) to whether they are real, `pack` at a time."""
+
+    def __init__(self, pack: int = 1) -> None:
+        super().__init__()
+        self.pack = pack
+        first, second = nn.Linear(2 * pack, 128), nn.Linear(128, 128)
+        self.layers = nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2), nn.Linear(128, 1))
+
+    def forward(self, points: Tensor) -> Judgement:
+        judged = self.layers(points.reshape(-1, 2 * self.pack)).flatten()
+        return Judgement(judged, points.new_zeros(len(points), 0))
 
 
 def plane(seed: int = 0, pack: int = 1, **settings: object) -> Gan:
@@ -20,17 +42,11 @@ def plane(seed: int = 0, pack: int = 1, **settings: object) -> Gan:
 
 class RingBatches:
     def __init__(self, seed: int = 0, count: int = 256) -> None:
-        self.random, self.count, self.asked = torch.Generator().manual_seed(seed), count, 0
+        self.random, self.count, self.asked = np.random.default_rng(seed), count, 0
 
     def __call__(self) -> tuple[Tensor, Tensor]:
         self.asked += 1
-        return ring().draw(self.count, self.random), torch.empty(self.count, 0)
-
-
-@torch.no_grad()
-def modes(gan: Gan) -> int:
-    points = gan.drawing(torch.randn(2000, 2, generator=torch.Generator().manual_seed(9)))
-    return ring().coverage(points).modes
+        return torch.from_numpy(ring().draw(self.count, self.random)), torch.empty(self.count, 0)
 
 
 @pytest.mark.parametrize(
@@ -181,18 +197,6 @@ def test_a_conditional_generator_learns_to_show_what_it_is_given() -> None:
     with torch.no_grad():
         bright, dark = generator(latents, torch.ones(64, 1)), generator(latents, -torch.ones(64, 1))
     assert float(bright.mean()) > float(dark.mean()) + 0.4
-
-
-@pytest.mark.parametrize(
-    ("settings", "steps", "fewest", "most"),
-    [({"discriminator_rate": 1e-4, "generator_steps": 5}, 300, 0, 2), ({"r1": 0.1}, 1400, 7, 8)],
-    ids=["a discriminator too slow", "even rates and R1"],
-)
-def test_how_many_modes_of_the_ring_are_reached(settings: dict[str, float], steps: int, fewest: int, most: int) -> None:
-    gan, batches = plane(**settings), RingBatches()
-    for _ in range(steps):
-        gan.step(batches)
-    assert fewest <= modes(gan) <= most
 
 
 def test_packed_points_are_judged_together() -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facekit.checkpoints import Side
 from facekit.errors import RecipeError, UnknownName
-from facekit.gan import GanSettings
+from facekit.gan_settings import GanSettings
 from facekit.labels import GENDER_ATTRIBUTE
 from facekit.tasks import ALL_TASKS, Attribute, CheckedTasks
 from training.augment import Strength

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from facekit.errors import FacekitError, UnknownName
+from facekit.lab.room import Room
 from facekit.ui.turns import Turns
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class Engine:
         state: "warming" until the first analyzer has answered once, then "ready"; "failed" if it could not be loaded.
         failure: one sentence, empty unless `state` is "failed".
         turns: the line that everything which runs a network stands in.
+        room: the seats of the collapse lab.
         page_is_open: set by the first visitor's page; warming up need not wait for it any longer.
     """
 
     def __init__(self) -> None:
         self.state, self.failure = "warming", ""
         self.turns = Turns()
+        self.room = Room()
         self.page_is_open = Event()
         self._analyzers: dict[tuple[str, str], FaceAnalyzer] = {}
 
@@ -82,3 +85,4 @@ class Engine:
             self.state, self.failure = "failed", str(error)
         else:
             self.state = "ready"
+        self.room.warm_up()

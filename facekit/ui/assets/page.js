@@ -9,6 +9,10 @@
         h("button", { type: "button", lang: code, title: name, "aria-label": name, "aria-pressed": code === facekit.language,
           "data-language": code, onclick: () => { facekit.speak(code); nav.querySelector(`[data-language=${code}]`).focus(); } }, code.toUpperCase())));
       draw();
+      // A link into a tab opens it: Gradio builds what a tab holds when it is first shown.
+      const wanted = new URLSearchParams(location.search).has("lab") && "lab";
+      const open = () => { const tab = wanted && document.querySelector(`#facekit-tabs button[data-tab-id=${wanted}]`); tab ? tab.click() : wanted && setTimeout(open, 100); };
+      open();
       new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, subtree: true });
       facekit.nameTabs();
       facekit.onLanguage(draw);

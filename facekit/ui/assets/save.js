@@ -1,11 +1,11 @@
 // Saving an answer. The files are made here, in the browser: the server writes none.
 (function (facekit) {
   const { h, t } = facekit;
-  function save(blob, name) {
+  const save = facekit.save = (blob, name) => {
     const link = h("a", { href: URL.createObjectURL(blob), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
+  };
   const cell = (value) => /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
   facekit.csv = (report) => {
     const names = Object.keys(report.faces[0]?.attributes || {});

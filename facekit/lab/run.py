@@ -1,0 +1,127 @@
+"""LabRun: one GAN in the laboratory, from the first step to wherever it is taken."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from facekit.errors import LabError
+from facekit.lab.mlp import Array
+from facekit.lab.plane_gan import LATENT, PlaneGan
+from facekit.lab.reading import PlaneMeter, PlaneReading
+from facekit.lab.settings import LabSettings
+from facekit.plane import MIXTURES, REACH
+
+SHOWN: Final = 512
+"""Points of fixed noise that are shown."""
+
+FIELD: Final = 32
+"""Places on each side of the square where the discriminator is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a run needs to go on from one of its steps, here or in another process.
+
+    Attributes:
+        step: which.
+        settings: with which it was going on.
+        state: networks, optimizers and random numbers.
+    """
+
+    step: int
+    settings: LabSettings
+    state: dict[str, Any]
+
+
+class LabRun:
+    """A generator and a discriminator of points, and all that is random about them.
+
+    Attributes:
+        mixture: the data.
+        gan: the two networks.
+    """
+
+    def __init__(self, settings: LabSettings) -> None:
+        self.mixture = MIXTURES[settings.data]
+        self.gan = PlaneGan(settings, self._points)
+        self._meter = PlaneMeter(self.mixture)
+        self._data_random = np.random.default_rng([settings.seed, 2])
+        self._noise = np.random.default_rng(3).standard_normal((SHOWN, LATENT), np.float32)
+        line = np.linspace(-REACH, REACH, FIELD, dtype=np.float32)
+        self._places = np.stack(np.meshgrid(line, line), 2).reshape(-1, 2)
+
+    @property
+    def settings(self) -> LabSettings:
+        """The settings of the next step."""
+        return self.gan.settings
+
+    @property
+    def steps(self) -> int:
+        """Steps made so far."""
+        return self.gan.steps
+
+    def change(self, given: Mapping[str, Any]) -> None:
+        """Go on with other settings.
+
+        Raises:
+            LabError: as `LabSettings.changed`.
+        """
+        self.gan.change(self.settings.changed(given))
+
+    def step(self) -> dict[str, float]:
+        """One whole step; see `PlaneGan.step`.
+
+        Raises:
+            LabError: a loss is no longer a number.
+        """
+        return _finite(self.gan.step())
+
+    def step_one(self, network: str) -> dict[str, float]:
+        """One update of the "discriminator" or the "generator" alone.
+
+        Raises:
+            LabError: as `step`.
+        """
+        gan = self.gan
+        return _finite(gan.discriminator_step() if network == "discriminator" else gan.generator_step())
+
+    def points(self) -> Array:
+        """(`SHOWN`, 2) what the generator makes of the same noise every time."""
+        return self.gan.draw(self._noise)
+
+    def field(self) -> Array:
+        """(`FIELD`, `FIELD`) how real the discriminator finds each place, in [0, 1]; rows from the lowest y up."""
+        return (1 / (1 + np.exp(-np.clip(self.gan.judge(self._places), -30, 30)))).reshape(FIELD, FIELD)
+
+    def reading(self) -> PlaneReading:
+        """What the instruments show now."""
+        return self._meter.read(self.points(), self.steps)
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything, to go on from later."""
+        gan = self.gan
+        kept = {name: getattr(gan, name) for name in _PARTS} | {"data_random": self._data_random}
+        return Snapshot(self.steps, self.settings, deepcopy(kept))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from `snapshot`, with the settings it had."""
+        state = deepcopy(snapshot.state)
+        self._data_random = state.pop("data_random")
+        for name, part in state.items():
+            setattr(self.gan, name, part)
+        self.gan.settings, self.gan.steps = snapshot.settings, snapshot.step
+
+    def _points(self, count: int) -> Array:
+        return self.mixture.draw(count, self._data_random, self.settings.skew)
+
+
+_PARTS: Final = ("generator", "discriminator", "generator_adam", "discriminator_adam", "random")
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float]:
+    if not np.isfinite(list(figures.values())).all():
+        raise LabError("The losses are no longer numbers: rewind, and lower the learning rates.")
+    return figures

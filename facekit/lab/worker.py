@@ -1,0 +1,138 @@
+"""A run in a process of its own: commands come in through a pipe, what there is to see goes out."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any, Final
+
+import numpy as np
+import torch  # of the meter
+
+from facekit.errors import FacekitError
+from facekit.lab.run import LabRun, Snapshot
+from facekit.lab.settings import LabSettings
+from facekit.plane import coordinates
+
+FRAMES: Final = 20
+"""Pictures a second, at most."""
+
+_READINGS: Final = 0.5  # seconds between two
+_KEPT: Final = 24  # snapshots
+_EVERY: Final = 100  # steps between two snapshots at first
+
+
+def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = None) -> None:
+    """Run until told to stop, or until nobody holds the other end of the pipe any more.
+
+    Args:
+        snapshot: where to go on from, then with `settings`.
+    """
+    torch.set_num_threads(1)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        Worker(pipe, settings, snapshot).serve()
+
+
+class Worker:
+    """What goes on around a run.
+
+    A command is `{"do": ...}`: "run", "pause", "step", "discriminator", "generator", "speed" with "steps" a second or
+    `None`, "change" with "settings", "rewind" to the snapshot at "step", "snapshot", or "stop".
+
+    An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
+    """
+
+    def __init__(self, pipe: Connection, settings: LabSettings, snapshot: Snapshot | None) -> None:
+        self.pipe, self.run = pipe, LabRun(settings)
+        if snapshot is not None:
+            self.run.restore(snapshot)
+            self.run.change(settings.model_dump())
+        self.running, self.stopped, self.rate = False, False, None
+        self.snapshots: list[Snapshot] = []
+        self.every = _EVERY
+        self.figures: dict[str, float] = {}
+        self.next_frame = self.next_reading = self.next_step = 0.0
+
+    def serve(self) -> None:
+        """Answer commands and make steps until told to stop."""
+        self._keep()
+        self._show(all_of_it=True)
+        while not self.stopped:
+            wait = max(0.0, self.next_step - monotonic()) if self.running else None
+            if self.pipe.poll(wait):
+                self._safely(lambda: self._obey(self.pipe.recv()))
+            elif self.running:
+                self._safely(lambda: self._advance(self.run.step))
+
+    def _safely(self, act: Callable[[], None]) -> None:
+        """Do it; a mistake of the visitor's pauses the run and is told."""
+        try:
+            act()
+        except FacekitError as error:
+            self.running = False
+            self._send("error", text=str(error))
+            self._send_state()
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        match command["do"]:
+            case "run" | "pause" as what:
+                self.running = what == "run"
+            case "speed":
+                self.rate = command["steps"]
+                self.next_step = 0.0
+            case "step":
+                self._advance(self.run.step)
+            case "discriminator" | "generator" as network:
+                self._advance(lambda: self.run.step_one(network))
+            case "change":
+                self.run.change(command["settings"])
+            case "rewind":
+                self._rewind(int(command["step"]))
+            case "snapshot":
+                self._send("snapshot", snapshot=self.run.snapshot())
+            case "stop":
+                self.stopped = True
+        self._show(all_of_it=True)
+
+    def _advance(self, step: Callable[[], dict[str, float]]) -> None:
+        before = self.run.steps
+        self.figures |= step()
+        if self.rate:
+            self.next_step = monotonic() + 1 / self.rate
+        if self.run.steps != before and self.run.steps % self.every == 0:
+            self._keep()
+        self._show()
+
+    def _keep(self) -> None:
+        """Another snapshot; of too many every second one goes, and they become half as frequent."""
+        self.snapshots.append(self.run.snapshot())
+        if len(self.snapshots) > _KEPT:
+            self.snapshots, self.every = self.snapshots[::2], self.every * 2
+        self._send("snapshots", steps=[one.step for one in self.snapshots])
+
+    def _rewind(self, step: int) -> None:
+        chosen = min(self.snapshots, key=lambda one: abs(one.step - step))
+        self.run.restore(chosen)
+        self.snapshots = [one for one in self.snapshots if one.step <= chosen.step]
+        self.figures = {}
+        self._send("rewound", step=chosen.step)
+        self._send("snapshots", steps=[one.step for one in self.snapshots])
+
+    def _show(self, *, all_of_it: bool = False) -> None:
+        now = monotonic()
+        if all_of_it or now >= self.next_frame:
+            self.next_frame = now + 1 / FRAMES
+            points, field = coordinates(self.run.points()), (self.run.field() * 255).astype(np.uint8).tobytes()
+            self._send("frame", step=self.run.steps, points=points, field=field, figures=self.figures)
+        if all_of_it or now >= self.next_reading:
+            self.next_reading = now + _READINGS
+            self._send("reading", **asdict(self.run.reading()))
+        if all_of_it:
+            self._send_state()
+
+    def _send_state(self) -> None:
+        self._send("state", running=self.running, rate=self.rate, settings=self.run.settings.model_dump())
+
+    def _send(self, kind: str, **content: Any) -> None:
+        self.pipe.send({"kind": kind, **content})

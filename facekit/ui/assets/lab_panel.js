@@ -1,0 +1,92 @@
+// One run of the lab: its picture, and its instruments beside it.
+(function (facekit) {
+  const { h, t } = facekit;
+  const MOST = 4000, FRAMES = 120;  // points of a curve, and frames kept for a GIF
+  const number = (value, digits = 0) => new Intl.NumberFormat(facekit.language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  const percent = (share) => new Intl.NumberFormat(facekit.language, { style: "percent" }).format(share).replace(/\s*%/, "\u00a0%");
+  const effective = (value) => number(value, value < 9.95 ? 1 : 0);
+
+  facekit.labPanel = (root, side) => {
+    const now = { real: null, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], settings: null, running: false, drawn: 0, error: null };
+    const made = (name) => root.querySelector(`[data-part="${name}"]`);
+    function build() {
+      const chart = (name, ...keys) => h("figure", {}, h("figcaption", {}, keys.map(([key, dashed, tone]) =>
+        h("span", { class: "fk-key" + (dashed ? " fk-dashed" : ""), style: `--tone: var(--fk-${tone})`, "data-t": key }, t(key)))), h("canvas", { "data-part": name, role: "img", "aria-label": keys.map(([key]) => t(key)).join(", ") }));
+      root.replaceChildren(
+        h("div", { class: "fk-lab-picture" }, h("canvas", { "data-part": "plane", role: "img", "aria-label": t("lab.picture"), "data-t-label": "lab.picture" }),
+          h("p", { class: "fk-lab-step fk-number", "data-part": "step" }), h("p", { class: "fk-lab-legend" },
+            h("span", { class: "fk-dot fk-real", "data-t": "lab.real" }, t("lab.real")), h("span", { class: "fk-dot fk-made", "data-t": "lab.made" }, t("lab.made")), h("span", { class: "fk-dot fk-believed", "data-t": "lab.believed" }, t("lab.believed")))),
+        h("div", { class: "fk-lab-instruments" },
+          h("p", { class: "fk-lab-verdict", "data-part": "verdict" }),
+          h("div", { class: "fk-lab-meter" }, h("strong", { class: "fk-number", "data-part": "effective" }, "–"), h("span", { "data-part": "meter-text" }),
+            h("div", { class: "fk-lab-bar", "aria-hidden": "true" }, h("i", { "data-part": "bar" }))),
+          h("p", { class: "fk-lab-modes", "data-part": "modes" }),
+          chart("losses", ["lab.loss.d", false, "accent"], ["lab.loss.g", true, "made"]),
+          chart("belief", ["lab.belief.real", false, "accent"], ["lab.belief.made", true, "made"])));
+    }
+    const view = {
+      now, side,
+      clear(real) { Object.assign(now, { real, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], error: null }); draw(true); },
+      take(event) {
+        if (event.kind === "frame") {
+          now.queue.push(event);
+          if (event.figures.discriminator !== undefined || event.figures.generator !== undefined) now.figures.push([event.step, event.figures]);
+          if (now.figures.length > MOST) now.figures = now.figures.filter((_, i) => i % 2);
+        }
+        else if (event.kind === "reading") { now.readings.push(event); if (now.readings.length > MOST) now.readings.splice(0, 2); }
+        else if (event.kind === "snapshots") now.steps = event.steps;
+        else if (event.kind === "state") Object.assign(now, { settings: event.settings, running: event.running });
+        else if (event.kind === "error") now.error = event.text;
+        else if (event.kind === "rewound") {
+          now.queue = [];
+          now.figures = now.figures.filter(([step]) => step <= event.step);
+          now.readings = now.readings.filter((one) => one.step <= event.step);
+          now.frames = now.frames.filter((one) => one.step <= event.step);
+        }
+      },
+      // Show the next frame that has come; the newest where they come faster than they can be shown.
+      tick(time) {
+        if (!now.queue.length || (time - now.drawn < 45 && now.queue.length < 12)) return;
+        const frame = now.queue.length > 12 ? now.queue.splice(0, now.queue.length).at(-1) : now.queue.shift();
+        now.drawn = time;
+        now.frame = { ...frame, points: facekit.labPoints(frame.points) };
+        now.frames.push({ step: frame.step, points: frame.points });
+        if (now.frames.length > FRAMES) now.frames = now.frames.filter((_, i) => i % 2);
+        draw(false);
+      },
+      draw: () => draw(true), build,
+    };
+    function draw(whole) {
+      if (!root.clientWidth) return;
+      facekit.labPlane(made("plane"), now.real, now.frame);
+      made("step").textContent = now.frame ? t("lab.steps", { n: number(now.frame.step) }) : "";
+      const reading = now.readings.at(-1);
+      const stamp = performance.now();
+      if (!whole && stamp - (now.charted || 0) < 200) return;
+      now.charted = stamp;
+      drawReading(reading);
+      const line = (name) => now.figures.filter(([, f]) => f[name] !== undefined).map(([step, f]) => [step, f[name]]);
+      facekit.labLines(made("losses"), [{ values: line("discriminator"), colour: "accent" }, { values: line("generator"), colour: "made", dashed: true }], { low: 0, high: 1 });
+      facekit.labLines(made("belief"), [{ values: line("real"), colour: "accent" }, { values: line("fake"), colour: "made", dashed: true }], { low: 0, high: 1, mark: 0.5 });
+    }
+    function drawReading(reading) {
+      const state = now.error ? "error" : reading?.state ?? "empty";
+      root.dataset.verdict = state;
+      made("effective").textContent = reading ? effective(reading.effective) : "–";
+      made("meter-text").textContent = reading ? t("lab.meter", { n: effective(reading.natural) }) : t("lab.meter.empty");
+      made("bar").style.width = reading ? `${Math.min(100, 100 * reading.effective / reading.natural)}%` : "0";
+      made("verdict").textContent = facekit.labVerdict(reading, now.error);
+      if (!reading) return made("modes").replaceChildren();
+      made("modes").textContent = t("lab.modes", { modes: reading.modes, of: reading.of, good: percent(reading.good) });
+    }
+    build();
+    return view;
+  };
+
+  // The verdict in one sentence; every number in it is one that the instruments show.
+  facekit.labVerdict = (reading, error) => {
+    if (error) return error;
+    if (!reading) return t("lab.verdict.empty");
+    return t("lab.verdict." + reading.state, { n: effective(reading.effective), natural: effective(reading.natural), modes: reading.modes, of: reading.of, missing: reading.of - reading.modes, good: percent(reading.good) });
+  };
+})(window.facekit);

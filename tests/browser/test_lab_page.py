@@ -1,0 +1,211 @@
+"""The tab *Collapse lab* in a real browser: run it, break it, repair it, beside its own copy."""
+
+import csv
+import io
+import json
+import re
+import time
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+ROOT = ".fk-lab"
+SLOW = 60_000  # milliseconds; the first run waits for the networks of the other tabs
+
+
+def visit(browser: Any, server: Any, path: str = "/", **options: Any) -> Any:
+    """A fresh visitor in the laboratory."""
+    options = {"viewport": {"width": 1440, "height": 1000}, "locale": "en-GB", **options}
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(SLOW)
+    page.goto(server.url + path)
+    if "?lab=" not in path:
+        page.wait_for_selector(".fk-attributes[data-engine=ready]")
+        page.click("#facekit-tabs button[data-tab-id=lab]")
+    page.wait_for_selector(f"{ROOT}[data-ready]")
+    return page
+
+
+def step(page: Any) -> int:
+    return int(page.get_attribute(ROOT, "data-step") or 0)
+
+
+def run_to(page: Any, least: int) -> None:
+    """Run until that step has been seen, then pause."""
+    page.click("[data-do=run]")
+    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.step) >= {least}")
+    page.click("[data-do=run]")
+    page.wait_for_selector(f"{ROOT}[data-running=false]")
+
+
+@pytest.fixture
+def page(browser: Any, server: Any) -> Iterator[Any]:
+    """A visitor with a wide screen."""
+    one = visit(browser, server)
+    yield one
+    one.goto("about:blank")  # leaves the seat
+    one.context.close()
+
+
+def test_break_it_and_repair_it_beside_the_broken_one(page: Any, artefacts: Path) -> None:
+    """The lesson: collapse, seen and named; a remedy on a copy; all modes back there, and none on the other side."""
+    page.screenshot(path=artefacts / "lab-empty.png")
+    page.select_option("[data-part=preset]", "fast-generator")
+    page.click("[data-do=run]")
+    page.wait_for_selector("[data-side=left][data-verdict=collapsed]")
+    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.step) >= 300")
+    page.wait_for_selector("[data-side=left][data-verdict=collapsed]")
+    words, meter = page.evaluate(
+        "['verdict', 'effective'].map((n) => document.querySelector(`[data-side=left] [data-part=${n}]`).textContent)"
+    )
+    assert f"the points amount to {meter} different ones" in words, "the verdict quotes the meter"
+    page.screenshot(path=artefacts / "lab-collapsed.png")
+    page.click("[data-do=fork]")
+    page.wait_for_selector("[data-side=right]", state="visible")
+    page.click("[data-do=repair]")
+    page.wait_for_selector("[data-side=right][data-verdict=healthy]")
+    assert page.get_attribute("[data-remedy=minibatch_std]", "aria-checked") == "true"
+    assert re.search(r"[78] of 8 modes reached", page.inner_text("[data-side=right] [data-part=modes]"))
+    assert re.search(r"[012] of 8 modes reached", page.inner_text("[data-side=left] [data-part=modes]"))
+    page.screenshot(path=artefacts / "lab-side-by-side.png", full_page=True)
+    page.click("[data-do=projector]")
+    page.screenshot(path=artefacts / "lab-projector.png", full_page=True)
+    page.click("[data-do=projector]")
+    page.click("[data-do=fork]")
+    page.wait_for_selector("[data-side=right]", state="hidden")
+
+
+def test_step_by_step(page: Any) -> None:
+    page.click("[data-do=step]")
+    page.wait_for_selector(f"{ROOT}[data-step='1']")
+    seen = page.evaluate("document.querySelector('[data-part=plane]').toDataURL()")
+    page.click("[data-do=generator]")
+    page.wait_for_function("old => document.querySelector('[data-part=plane]').toDataURL() !== old", arg=seen)
+    page.click("[data-do=discriminator]")
+    page.click("[data-do=step]")
+    page.wait_for_selector(f"{ROOT}[data-step='2']")
+
+
+def test_rewind_slow_and_start_over(page: Any) -> None:
+    run_to(page, 210)
+    page.fill("[data-part=rewind]", "1")
+    page.wait_for_selector(f"{ROOT}[data-step='100']")
+    page.click("[data-do=slow]")
+    page.click("[data-do=run]")
+    page.wait_for_timeout(1500)
+    assert 100 < step(page) < 120, "five steps a second"
+    page.click("[data-do=reset]")
+    page.wait_for_selector(f"{ROOT}[data-step='0']")
+    assert page.inner_text("[data-do=run]") == "Run"
+
+
+def test_the_same_seed_makes_the_same_picture(page: Any) -> None:
+    pictures = []
+    for _ in range(2):
+        page.click("[data-do=reset]")
+        page.wait_for_selector(f"{ROOT}[data-state=running][data-step='0']")
+        for n in (1, 2, 3):
+            page.click("[data-do=step]")
+            page.wait_for_selector(f"{ROOT}[data-step='{n}']")
+        pictures.append(page.evaluate("document.querySelector('[data-part=plane]').toDataURL()"))
+    assert pictures[0] == pictures[1]
+
+
+def test_what_is_kept_of_a_run(page: Any) -> None:
+    page.select_option("[data-part=preset]", "skewed-data")
+    run_to(page, 100)
+    with page.expect_download() as gif:
+        page.click("[data-save=gif]")
+    picture = Image.open(gif.value.path())
+    assert picture.format == "GIF" and picture.n_frames > 5
+    with page.expect_download() as table:
+        page.click("[data-save=csv]")
+    rows = list(csv.DictReader(io.StringIO(Path(table.value.path()).read_text())))
+    assert {"run", "step", "loss_discriminator", "modes", "effective"} <= rows[0].keys()
+    assert max(int(row["step"]) for row in rows) >= 100 and any(row["effective"] for row in rows)
+
+
+def test_a_link_holds_the_settings(browser: Any, server: Any) -> None:
+    settings = {"data": "grid", "loss": "hinge", "pack": 4, "seed": 7}
+    page = visit(browser, server, "/?lab=" + urllib.parse.quote(json.dumps(settings)))
+    assert page.get_attribute("[data-data=grid]", "aria-pressed") == "true"
+    assert page.get_attribute("[data-remedy=pack]", "aria-checked") == "true"
+    page.click("summary[data-t='lab.details']")
+    assert page.input_value("[data-setting=loss]") == '"hinge"' and page.input_value("[data-setting=seed]") == "7"
+    run_to(page, 20)
+    assert "of 25 modes" in page.inner_text("[data-side=left] [data-part=modes]")
+    page.context.close()
+
+
+@pytest.mark.parametrize("given", ["{", '{"loss": "none"}', '{"batch": -1, "unknown": 2}'])
+def test_a_broken_link_is_told(browser: Any, server: Any, given: str) -> None:
+    page = visit(browser, server, "/?lab=" + urllib.parse.quote(given))
+    if given != "{":
+        page.click("[data-do=run]")
+    page.wait_for_selector("[data-part=hint]:not([hidden]) >> text=/cannot be read|Setting/")
+    page.context.close()
+
+
+def test_two_browsers_have_their_own_runs(browser: Any, server: Any, page: Any) -> None:
+    other = visit(browser, server, locale="it-IT", viewport={"width": 390, "height": 844})
+    other.click("[data-data=grid]")
+    run_to(page, 60)
+    run_to(other, 30)
+    assert "of 8 modes" in page.inner_text("[data-side=left] [data-part=modes]")
+    assert "modi su 25" in other.inner_text("[data-side=left] [data-part=modes]")
+    other.context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (820, 1180), (390, 844)])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_scrolls_sideways(
+    browser: Any, server: Any, artefacts: Path, width: int, height: int, theme: str
+) -> None:
+    page = visit(browser, server, viewport={"width": width, "height": height}, color_scheme=theme)
+    run_to(page, 40)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=artefacts / f"lab-{width}-{theme}.png", full_page=True)
+    page.context.close()
+
+
+def test_languages(page: Any) -> None:
+    page.click("[data-language=es]")
+    assert "Ejecutar" in page.inner_text("[data-do=run]")
+    assert "Remedios" in page.inner_text("[data-part=recipe]")
+    page.click("[data-language=it]")
+    assert "Premi Avvia" in page.inner_text("[data-side=left] [data-part=verdict]")
+    page.click("[data-language=en]")
+
+
+def test_leaving_the_page_ends_the_run(browser: Any, serve: Any, tmp_path: Path) -> None:
+    process, server = serve(tmp_path / "uploads", tmp_path / "log.txt")
+
+    def runs() -> int:
+        forks = [child for child in psutil.Process(process.pid).children() if "forkserver" in " ".join(child.cmdline())]
+        return sum(len(fork.children()) for fork in forks)
+
+    try:
+        page = visit(browser, server)
+        run_to(page, 30)
+        assert runs() == 1
+        page.reload()
+        page.wait_for_selector(".fk-attributes[data-ready]")
+        page.wait_for_timeout(1000)
+        assert runs() == 0, "a page that is loaded again has left its run"
+        page.click("#facekit-tabs button[data-tab-id=lab]")
+        run_to(page, 30)
+        assert runs() == 1
+        page.context.close()
+        for _ in range(60):
+            if runs() == 0:
+                break
+            time.sleep(0.5)
+        assert runs() == 0, "a browser that is gone has left its run"
+    finally:
+        process.terminate()
+        process.wait(20)
