@@ -16,7 +16,7 @@ browser: .venv/development
 	$(BIN)/python -m pytest tests/browser
 
 bench: .venv/development
-	$(BIN)/python -m pytest tests/benchmarks -s
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -s
 
 lint: .venv/development
 	$(BIN)/ruff check .

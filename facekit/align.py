@@ -50,14 +50,22 @@ class Framing:
     size: tuple[int, int]
     template: Points
 
+    def same_part(self, other: "Framing") -> bool:
+        """Whether both show the same part of a photo, at whatever scale."""
+        mine, theirs = (framing.template / framing.size for framing in (self, other))
+        return bool(np.allclose(mine, theirs, atol=0.01))
+
 
 FACE: Final = Framing("face", CROP_SIZE, TEMPLATE)
 """The canonical crop."""
 
+FINE_FACE: Final = Framing("face-fine", (150, 171), (CELEBA_LANDMARKS - _ORIGIN).astype(np.float32))
+"""The canonical crop at CelebA's own scale, for networks that look at wrinkles."""
+
 FRAME: Final = Framing("frame", CELEBA_FRAME, CELEBA_LANDMARKS)
 """The whole frame of CelebA's aligned photos, with hair and shoulders, as the reference classifier of 2022 reads it."""
 
-FRAMINGS: Final = {framing.name: framing for framing in (FACE, FRAME)}
+FRAMINGS: Final = {framing.name: framing for framing in (FACE, FINE_FACE, FRAME)}
 """Every framing by its name."""
 
 

@@ -77,7 +77,7 @@ class CheckpointConfig(_Frozen):
     description: str = ""
     network: dict[str, Any] = {}
     tasks: CheckedTasks = ALL_TASKS
-    framing: Literal["face", "frame"] = "face"
+    framing: Literal["face", "face-fine", "frame"] = "face"
     input_size: tuple[Side, Side] = CROP_SIZE
     calibration: Calibration = Calibration()
     training: dict[str, Any] = {}

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from facekit.align import CROP_SIZE, TEMPLATE, box_landmarks, crop_face, frame_landmarks, similarity
+from facekit.align import (
+    CROP_SIZE,
+    FACE,
+    FINE_FACE,
+    FRAME,
+    TEMPLATE,
+    box_landmarks,
+    crop_face,
+    frame_landmarks,
+    resize_crop,
+    similarity,
+)
 
 
 @pytest.mark.parametrize(("scale", "angle", "shift"), [(1, 0, (0, 0)), (0.3, 40, (5, -9)), (4, -170, (200, 90))])
@@ -45,6 +56,14 @@ def test_beyond_the_border_is_black(scale: float) -> None:
     assert (crop[:10, :10] == 0).all()
     assert (crop[82:86, 62:66] == 255).all()
     assert (crop_face(picture, landmarks - 9_000) == 0).all()
+
+
+def test_the_fine_framing_shows_the_same_part() -> None:
+    assert FINE_FACE.same_part(FACE) and FACE.same_part(FINE_FACE) and not FACE.same_part(FRAME)
+    picture, landmarks = dotted(3.0)
+    coarse, fine = crop_face(picture, landmarks), crop_face(picture, landmarks, framing=FINE_FACE)
+    assert fine.shape == (171, 150, 3)
+    assert np.abs(resize_crop(fine, CROP_SIZE).astype(int) - coarse).mean() < 2
 
 
 def test_degenerate_landmarks_do_not_raise() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from facekit.align import FRAMINGS
 from facekit.checkpoints import Checkpoint, CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import CheckpointError
 from facekit.hub import find_checkpoint
@@ -21,13 +22,13 @@ def join(names: Sequence[str], folder: Path, *, description: str, weights: Seque
     It is not calibrated; see `training.calibrate`.
 
     Args:
-        names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net` and of one framing; what
-            they see of its crop, and at which size, may differ.
+        names: two or more checkpoints (shipped name, folder, Hub repository) of `face-net`, whose framings show the
+            same part of a photo; what they see of it, and at which size, may differ.
         weights: how much each of them counts; all alike if not said.
 
     Raises:
-        CheckpointError: they are of another architecture or framing, or have the same head for other tasks; there are
-            not as many weights, or one is not positive.
+        CheckpointError: they are of another architecture, see another part of the photo, or have the same head for
+            other tasks; there are not as many weights, or one is not positive.
     """
     weights = weights or [1.0] * len(names)
     if len(weights) != len(names) or not all(0 < weight < math.inf for weight in weights):
@@ -58,7 +59,7 @@ def join(names: Sequence[str], folder: Path, *, description: str, weights: Seque
         architecture="joined-net",
         network={"members": members},
         tasks=tasks,
-        framing=parts[0].config.framing,
+        framing=max((part.config.framing for part in parts), key=lambda name: FRAMINGS[name].size),
         input_size=size,
         training={"members": [part.config.training for part in parts], "weights": list(weights)},
     )
@@ -84,7 +85,7 @@ def _tasks(parts: Sequence[Checkpoint]) -> Tasks:
         if part.config.architecture != "face-net":
             raise CheckpointError(f"{part.name} is a {part.config.architecture}: only checkpoints of face-net join.")
         mine, other = first.config.framing, part.config.framing
-        if mine != other:
+        if not FRAMINGS[mine].same_part(FRAMINGS[other]):
             raise CheckpointError(f"{first.name} has framing {mine}, {part.name} {other}: they cannot share a crop.")
         for head, task in part.config.tasks.items():
             if tasks.setdefault(head, task) != task:

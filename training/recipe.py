@@ -126,7 +126,7 @@ class RunRecipe(_Frozen):
     seed: int = 0
     data: tuple[DataSet, ...] = Field(min_length=1)
     detector: str = "mtcnn"
-    framing: Literal["face", "frame"] = "face"
+    framing: Literal["face", "face-fine", "frame"] = "face"
     epochs: int = Field(gt=0)
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
 

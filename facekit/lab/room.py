@@ -1,6 +1,7 @@
 """The laboratory's seats: who may run, who waits, and whose runs end because nobody watches them any more."""
 
 import multiprocessing
+import os
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -48,6 +49,7 @@ class Room:
 
     def __init__(self, seats: int = 3, patience: float = 10.0) -> None:
         self.seats, self.patience = seats, patience
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the runs: two threads are slower on so little
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["facekit.lab.worker"])  # torch is imported once, for all of them
         self._line: dict[str, _Visitor] = {}  # in the order of arrival; the first `seats` are seated

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import torch  # of the meter
 
-from facekit.errors import FacekitError
+from facekit.errors import FacekitError, LabError
 from facekit.lab.run import LabRun, Snapshot
 from facekit.lab.settings import LabSettings
 from facekit.plane import coordinates
@@ -69,9 +69,10 @@ class Worker:
         """Do it; a mistake of the visitor's pauses the run and is told."""
         try:
             act()
-        except FacekitError as error:
+        except (FacekitError, KeyError, TypeError, ValueError) as error:
             self.running = False
-            self._send("error", text=str(error))
+            told = isinstance(error, FacekitError)
+            self._send("error", text=str(error) if told else "The run did not understand this: load the page again.")
             self._send_state()
 
     def _obey(self, command: dict[str, Any]) -> None:
@@ -93,6 +94,8 @@ class Worker:
                 self._send("snapshot", snapshot=self.run.snapshot())
             case "stop":
                 self.stopped = True
+            case other:
+                raise LabError(f"A run cannot {other!r}.")
         self._show(all_of_it=True)
 
     def _advance(self, step: Callable[[], dict[str, float]]) -> None:

@@ -96,7 +96,7 @@ def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, An
     with engine.analyzer(*_names(request)) as analyzer:
         from facekit.ui.render import crop_from_url, layers_view, why_view
 
-        crop = crop_from_url(str(request.get("crop", "")))
+        crop = crop_from_url(str(request.get("crop", "")), analyzer.framing.size)
         return (
             layers_view(analyzer, crop)
             if view == "layers"

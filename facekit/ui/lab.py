@@ -18,7 +18,7 @@ from facekit.plane import MIXTURES, REACH, UNIT, coordinates
 from facekit.ui.assets import asset
 
 _REAL = 400  # points
-_MOST_FRAMES = 120
+_MOST_FRAMES, _MOST_POINTS = 120, 1024
 _FRAME_SIDE = 360  # pixels
 _FRAME_MILLISECONDS = 100
 
@@ -135,6 +135,8 @@ def _gif(frames: list[dict[str, Any]]) -> str:
         try:
             points = np.frombuffer(base64.b64decode(str(frame["points"]), validate=True), "<i2").reshape(-1, 2) / UNIT
             caption = f"step {int(frame['step'])}"
+            if len(points) > _MOST_POINTS:
+                raise ValueError(len(points))
         except (ValueError, KeyError, TypeError):
             raise LabError("The frames did not arrive whole: try again.") from None
         picture = Image.new("RGB", (_FRAME_SIDE, _FRAME_SIDE), "#f6f6f3")

@@ -30,6 +30,7 @@ _SCRIPTS = (
     "lab_picture.js",
     "lab_panel.js",
     "lab_recipe.js",
+    "lab_lesson.js",
     "lab.js",
     "page.js",
 )

@@ -46,7 +46,7 @@ def report_view(analyzer: FaceAnalyzer, pixels: NDArray[np.uint8], report: Repor
 
 
 def why_view(analyzer: FaceAnalyzer, crop: NDArray[np.uint8], target: str) -> dict[str, Any]:
-    """Where the network looked for `target`, laid over the (128, 112, 3) uint8 crop: `{"overlay": data URL}`."""
+    """Where the network looked for `target`, laid over the (H, W, 3) uint8 crop: `{"overlay": data URL}`."""
     return {"overlay": jpeg_url(overlay(crop, attribution(analyzer, crop, target)))}
 
 
@@ -60,14 +60,17 @@ def layers_view(analyzer: FaceAnalyzer, crop: NDArray[np.uint8]) -> dict[str, An
     }
 
 
-def crop_from_url(url: str, shape: tuple[int, int, int] = (128, 112, 3)) -> NDArray[np.uint8]:
+def crop_from_url(url: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The crop that the page sends back: the server keeps none.
+
+    Args:
+        size: its width and height in pixels.
 
     Raises:
         UnreadableImage: it is not a crop that was sent.
     """
     crop = read_image(bytes_from_url(url, limit=200_000))
-    if crop.shape != shape:
+    if crop.shape != (size[1], size[0], 3):
         raise UnreadableImage("This is not a face crop: analyze the photo again.")
     return crop
 

@@ -209,3 +209,41 @@ def test_leaving_the_page_ends_the_run(browser: Any, serve: Any, tmp_path: Path)
     finally:
         process.terminate()
         process.wait(20)
+
+
+def test_the_lesson_checks_each_task_itself(page: Any, artefacts: Path) -> None:
+    def done() -> None:
+        page.wait_for_selector("[data-part=lesson-check][data-done=true]")
+
+    page.click("[data-part=lesson-open]")
+    page.select_option("[data-part=preset]", "healthy")
+    page.click("[data-do=run]")
+    done()
+    page.click("[data-part=lesson-next]")
+    page.check("[data-part=lesson] input[value='2']")
+    assert page.get_attribute("[data-part=lesson-check]", "data-done") == "false"
+    page.select_option("[data-part=preset]", "fast-generator")
+    done()
+    assert re.search(r"the losses are \d\.\d for D and \d\.\d for G", page.inner_text("[data-part=lesson-check]"))
+    page.click("[data-part=lesson-next]")
+    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.step) >= 500")
+    page.wait_for_selector("[data-side=left][data-verdict=collapsed]")
+    page.click("[data-do=run]")
+    page.wait_for_selector(f"{ROOT}[data-running=false]")
+    page.fill("[data-part=lesson-answer]", "50")
+    page.keyboard.press("Tab")
+    assert page.get_attribute("[data-part=lesson-check]", "data-done") == "false"
+    page.fill("[data-part=lesson-answer]", page.inner_text("[data-side=left] [data-part=effective]"))
+    page.keyboard.press("Tab")
+    done()
+    page.screenshot(path=artefacts / "lab-lesson.png", full_page=True)
+    page.click("[data-part=lesson-next]")
+    page.click("[data-do=fork]")
+    page.click("[data-do=repair]")
+    page.click("[data-do=run]")
+    page.check("[data-part=lesson] input[value='0']")
+    page.check("[data-part=lesson] input[value='1']")
+    done()
+    assert "8 of 8 modes on the right" in page.inner_text("[data-part=lesson-check]") or "7 of 8" in page.inner_text(
+        "[data-part=lesson-check]"
+    )

@@ -55,8 +55,11 @@ def test_a_run_obeys(room: Room) -> None:
     assert watch(room, "ada", lambda event: event["kind"] == "rewound")["step"] == 100
     room.tell("ada", "left", {"do": "change", "settings": {"r1": 0.5}})
     watch(room, "ada", lambda event: event["kind"] == "state" and event["settings"]["r1"] == 0.5)
+    for wrong in ({"do": "dance"}, {}, {"do": "rewind", "step": "x"}, {"do": "change"}):
+        room.tell("ada", "left", wrong)
+        watch(room, "ada", lambda event: event["kind"] == "error")
     room.tell("ada", "left", {"do": "change", "settings": {"r1": -1}})
-    assert "r1" in watch(room, "ada", lambda event: event["kind"] == "error")["text"]
+    assert watch(room, "ada", lambda event: event["kind"] == "error" and "r1" in event["text"])
 
 
 def test_slow_motion_is_slow(room: Room) -> None:

@@ -77,6 +77,16 @@ def test_members_may_see_the_crop_at_different_sizes_and_in_part(tmp_path: Path)
     assert list(both.model.explained.values()) == [(0.0, 0.0, 1.0, 1.0), list(window)]
 
 
+def test_members_may_have_been_trained_on_the_same_part_at_another_scale(tmp_path: Path) -> None:
+    whole = member(tmp_path / "a", ("attributes",), [4, 4, 8, 8])
+    fine = member(tmp_path / "b", ("attributes",), [4, 4, 8, 8], framing="face-fine", input_size=(150, 171))
+    for order in ([whole, fine], [fine, whole]):
+        join(order, tmp_path / "c", description="both")
+        both = read_checkpoint(tmp_path / "c").config
+        assert both.framing == "face-fine" and both.input_size == (150, 171)
+        assert [one.get("size") for one in both.network["members"]].count([84, 96]) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

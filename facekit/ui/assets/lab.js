@@ -61,6 +61,8 @@
       for (const side of both()) panels[side].draw();
     }
 
+    const lesson = facekit.labLesson(part("lesson"), { panels, get preset() { return now.preset; }, get forked() { return now.forked; } });
+
     // ---- starting and telling
     async function begin(running = now.started && panels.left.now.running) {
       const mine = ++now.run;
@@ -108,6 +110,7 @@
         }
         buttons();
         say();
+        lesson.look();
         await wait(shown() ? (both().some((side) => panels[side].now.running) ? POLL : 300) : IDLE);
       }
     }
@@ -196,7 +199,7 @@
       ask("lab_leave");
     });
     new ResizeObserver(() => { for (const side of both()) panels[side].draw(); }).observe(root);
-    facekit.onLanguage(() => { for (const side of both()) panels[side].draw(); drawRecipe(); buttons(); });
+    facekit.onLanguage(() => { for (const side of both()) panels[side].draw(); drawRecipe(); buttons(); lesson.draw(); });
     facekit.translate(root);
     if (!fromLink()) { now.preset = "healthy"; now.settings = { ...props.defaults, ...props.presets.healthy.settings }; }
     panels.left.clear(real());
