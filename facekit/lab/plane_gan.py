@@ -24,6 +24,7 @@ class PlaneGan:
         points: gives that many real points (N, 2).
 
     Attributes:
+        average: the generator to draw with: the moving average of its weights, or where there is none they themselves.
         steps: whole steps made.
     """
 
@@ -31,6 +32,7 @@ class PlaneGan:
         self.settings, self.points, self.steps = settings, points, 0
         random = np.random.default_rng(settings.seed)
         self.generator = Mlp(LATENT, 2, slope=0.0, random=random)
+        self.average = deepcopy(self.generator)
         self.discriminator = _discriminator(settings, random)
         self.generator_adam = Adam(len(self.generator.values))
         self.discriminator_adam = Adam(len(self.discriminator.values))
@@ -49,8 +51,8 @@ class PlaneGan:
         self.discriminator, self.discriminator_adam = new, Adam(len(new.values))
 
     def draw(self, latents: Array) -> Array:
-        """Latents (N, LATENT) to points (N, 2)."""
-        return self.generator.forward(latents)[0]
+        """Latents (N, LATENT) to points (N, 2), by `average`."""
+        return self.average.forward(latents)[0]
 
     def judge(self, points: Array) -> Array:
         """(N,) logits of each point (N, 2) being real, as one of many like it where points are judged together."""
@@ -77,7 +79,7 @@ class PlaneGan:
     def discriminator_step(self) -> dict[str, float]:
         """Update the discriminator on a real batch and as many made points."""
         settings, net = self.settings, self.discriminator
-        real, fake = self.points(settings.batch), self.draw(self._latents())
+        real, fake = self.points(settings.batch), self.generator.forward(self._latents())[0]
         on_real, real_pass = net.forward(self._seen(real))
         on_fake, fake_pass = net.forward(self._seen(fake))
         loss, d_real, d_fake = discriminator_loss(on_real, on_fake, settings)
@@ -99,6 +101,7 @@ class PlaneGan:
         d_seen = self.discriminator.backward(d_judged, seen)[1]
         gradient = self.generator.backward(self._d_points(d_seen, points), made)[0]
         self._update(self.generator, self.generator_adam, gradient, self.settings.generator_rate)
+        self.average.values += np.float32(1 - self.settings.ema) * (self.generator.values - self.average.values)
         return {"generator": loss}
 
     def _latents(self) -> Array:

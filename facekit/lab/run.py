@@ -118,7 +118,7 @@ class LabRun:
         return self.mixture.draw(count, self._data_random, self.settings.skew)
 
 
-_PARTS: Final = ("generator", "discriminator", "generator_adam", "discriminator_adam", "random")
+_PARTS: Final = ("generator", "average", "discriminator", "generator_adam", "discriminator_adam", "random")
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:

@@ -96,6 +96,21 @@ def test_the_same_seed_is_the_same_run() -> None:
     assert first.step() != gan(seed=4).step()
 
 
+def test_points_are_drawn_with_the_moving_average() -> None:
+    one = gan(ema=0.9)
+    weights = one.generator.values.copy()
+    for _ in range(3):
+        one.step()
+        weights = 0.9 * weights + 0.1 * one.generator.values
+    assert np.allclose(one.average.values, weights, atol=1e-6)
+    assert np.array_equal(
+        one.draw(np.ones((2, LATENT), np.float32)), one.average.forward(np.ones((2, LATENT), np.float32))[0]
+    )
+    one.change(one.settings.changed({"ema": 0.0}))
+    one.step()
+    assert np.allclose(one.average.values, one.generator.values, atol=1e-6)
+
+
 def test_unrolled_updates_are_taken_back() -> None:
     ahead, plain = gan(unrolled=3), gan()
     ahead.step()

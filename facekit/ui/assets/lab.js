@@ -64,8 +64,14 @@
     const lesson = facekit.labLesson(part("lesson"), { panels, get preset() { return now.preset; }, get forked() { return now.forked; } });
 
     // ---- starting and telling
-    async function begin(running = now.started && panels.left.now.running) {
-      const mine = ++now.run;
+    // One start after the other: the last one asked for is the one that runs.
+    let begun = Promise.resolve();
+    function begin(running = now.started && panels.left.now.running) {
+      const mine = ++now.run, before = begun;
+      begun = before.then(() => mine === now.run ? startOver(mine, running) : undefined);
+      return begun;
+    }
+    async function startOver(mine, running) {
       Object.assign(now, { forked: false, side: "left", started: false, since: {} });
       for (const side of ["left", "right"]) { panels[side].clear(real()); panels[side].now.settings = null; }
       panels.left.now.running = false;
@@ -88,7 +94,7 @@
       if (running) await tell({ do: "run" });
       if (now.slow) await tell({ do: "speed", steps: SLOW });
     }
-    const ready = async () => { if (!now.started) await begin(false); };
+    const ready = async () => { await begun; if (!now.started) await begin(false); };
     async function tell(command, side) {
       for (const one of side ? [side] : both()) { panels[one].now.error = null; await ask("lab_tell", { side: one, command }); }
     }

@@ -28,7 +28,7 @@
           h("input", { type: "radio", name: "lesson", value: i, checked: now.choice === i, onchange: () => { now.choice = i; look(); draw(); } }), t(key(`.choice.${i}`))))) : null,
         step.choices && step.right !== undefined && now.choice !== null && now.choice !== step.right ? h("p", { class: "fk-soft" }, t("lab.lesson.again")) : null,
         step.number ? h("label", {}, t(key(".question")), h("input", { type: "number", step: "0.1", min: 0, value: now.answer, "data-part": "lesson-answer", onchange: (event) => { now.answer = event.target.value; look(); draw(); } })) : null,
-        h("p", { class: "fk-lesson-check", role: "status", "data-part": "lesson-check", "data-done": Boolean(done) }, done ? t(key(".learned"), now.seen[now.step]) : t("lab.lesson.waiting")),
+        h("p", { class: "fk-lesson-check", role: "status", "data-part": "lesson-check", "data-done": String(Boolean(done)) }, done ? t(key(".learned"), now.seen[now.step]) : t("lab.lesson.waiting")),
         done && now.step < STEPS.length - 1 ? h("button", { type: "button", class: "fk-button fk-primary", "data-part": "lesson-next", onclick: () => go(now.step + 1) }, t("lab.lesson.next")) : null,
       ] : [];
       const focus = document.activeElement?.dataset?.part;

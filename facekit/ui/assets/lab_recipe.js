@@ -3,7 +3,7 @@
   const { h, t } = facekit;
   const RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2];
   const REMEDIES = {
-    minibatch_std: [true, false], r1: [0.1, 0], pack: [4, 1], norm: ["spectral", "none"], label_smoothing: [0.1, 0], unrolled: [3, 0], skew: [0, 0.95],
+    minibatch_std: [true, false], r1: [0.1, 0], ema: [0.98, 0], pack: [4, 1], norm: ["spectral", "none"], label_smoothing: [0.1, 0], unrolled: [3, 0], skew: [0, 0.95],
   };
   const word = (key) => h("span", { "data-t": key }, t(key));
 
