@@ -54,8 +54,9 @@ class Page:
         return True
 
     def files(self) -> list[str]:
-        """Whatever lies in the folder, as paths relative to it."""
-        return [str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if not path.is_dir()]
+        """Whatever lies in the folder and can hold a picture (a socket cannot), as paths relative to it."""
+        found = [path for path in self.folder.rglob("*") if not path.is_dir() and not path.is_socket()]
+        return [str(path.relative_to(self.folder)) for path in found]
 
     def post(self, path: str, body: bytes, kind: str) -> Any:
         request = urllib.request.Request(self.url + path, body, {"Content-Type": kind})

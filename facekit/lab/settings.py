@@ -9,15 +9,14 @@ from pydantic import Field, ValidationError
 from facekit.errors import LabError
 from facekit.gan_settings import GanSettings
 
-PLANES: Final = ("ring", "grid")
-"""Data sets of points; everything else is faces."""
-
 FIXED: Final = ("data", "seed")
 """Settings that a run keeps from its start to its end."""
 
 
 class LabSettings(GanSettings):
-    """A run: its data, its networks and how they train. All but `FIXED` may change between two steps.
+    """A run on points: its data, its networks and how they train. All but `FIXED` may change between two steps.
+
+    Points have no attributes, so that of `GanSettings` has no effect.
 
     Attributes:
         data: "ring" of 8 or "grid" of 25 Gaussians.

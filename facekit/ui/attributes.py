@@ -19,6 +19,7 @@ from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
 from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
 from facekit.ui.quality import charts
+from facekit.ui.told import or_error
 from facekit.ui.uploads import photo_input
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -54,33 +55,25 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
     def about_checkpoint(request: dict[str, Any]) -> dict[str, Any]:
         """A checkpoint's card as HTML, and the charts of its measurements."""
-        return _or_error(lambda: _about(engine, request))
+        return or_error(lambda: _about(engine, request))
 
     def analyze(request: dict[str, Any]) -> dict[str, Any]:
         """A photo as a data URL to a report with crops."""
-        return _or_error(lambda: _analyze(engine, request))
+        return or_error(lambda: _analyze(engine, request))
 
     def why(request: dict[str, Any]) -> dict[str, Any]:
         """A crop and a target to the picture of where the network looked."""
-        return _or_error(lambda: _explain(engine, request, "why"))
+        return or_error(lambda: _explain(engine, request, "why"))
 
     def layers(request: dict[str, Any]) -> dict[str, Any]:
         """A crop to what each layer responds to."""
-        return _or_error(lambda: _explain(engine, request, "layers"))
+        return or_error(lambda: _explain(engine, request, "layers"))
 
     async def example(request: dict[str, Any]) -> str:
         """One of the example pictures as a data URL."""
         return _data_url(EXAMPLES / _EXAMPLE_FILES[request["name"]])
 
     return [status, choices, about_checkpoint, analyze, why, layers, example]
-
-
-def _or_error(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The answer, or the one sentence and the kind of the error that a visitor made."""
-    try:
-        return answer()
-    except FacekitError as error:
-        return {"error": str(error), "kind": type(error).__name__}
 
 
 def _analyze(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facekit.errors import FacekitError, LabError
+from facekit.errors import LabError
 from facekit.lab.room import Room
 from facekit.lab.settings import PRESETS, LabSettings
 from facekit.plane import MIXTURES, REACH, UNIT, coordinates
 from facekit.ui.assets import asset
+from facekit.ui.told import or_error
 
 _REAL = 400  # points
 _MOST_FRAMES, _MOST_POINTS = 120, 1024
@@ -47,36 +48,29 @@ def _server_functions(room: Room) -> list[Callable[..., Any]]:
 
     def lab_start(request: dict[str, Any]) -> dict[str, Any]:
         """Start the run of the "settings" on the left, or say how many are "ahead"."""
-        return _or_error(lambda: _start(room, request))
+        return or_error(lambda: _start(room, request))
 
     def lab_tell(request: dict[str, Any]) -> dict[str, Any]:
         """Give a "command" to the run on one "side"."""
-        return _or_error(lambda: _tell(room, request))
+        return or_error(lambda: _tell(room, request))
 
     def lab_fork(request: dict[str, Any]) -> dict[str, Any]:
         """Put a copy of the left run on the right, with "changes"."""
-        return _or_error(lambda: room.fork(_visitor(request), dict(request.get("changes") or {})))
+        return or_error(lambda: room.fork(_visitor(request), dict(request.get("changes") or {})))
 
     def lab_watch(request: dict[str, Any]) -> dict[str, Any]:
         """What the runs have shown since."""
-        return _or_error(lambda: _watch(room, request))
+        return or_error(lambda: _watch(room, request))
 
     def lab_leave(request: dict[str, Any]) -> dict[str, Any]:
         """End the run on one "side", or both where none is named."""
-        return _or_error(lambda: _leave(room, request))
+        return or_error(lambda: _leave(room, request))
 
     def lab_gif(request: dict[str, Any]) -> dict[str, Any]:
         """An animated GIF of the "frames" that the page remembers, as a data URL."""
-        return _or_error(lambda: {"gif": _gif(list(request.get("frames") or [])[:_MOST_FRAMES])})
+        return or_error(lambda: {"gif": _gif(list(request.get("frames") or [])[:_MOST_FRAMES])})
 
     return [lab_start, lab_tell, lab_fork, lab_watch, lab_leave, lab_gif]
-
-
-def _or_error(act: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
-    try:
-        return act() or {}
-    except FacekitError as error:
-        return {"error": str(error), "kind": type(error).__name__}
 
 
 def _visitor(request: dict[str, Any]) -> str:
