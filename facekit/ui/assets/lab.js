@@ -96,6 +96,7 @@
     }
     const ready = async () => { await begun; if (!now.started) await begin(false); };
     async function tell(command, side) {
+      if (!now.started) return;  // it could not be started: the hint says why
       hint("");
       for (const one of side ? [side] : both()) { panels[one].now.error = null; await ask("lab_tell", { side: one, command }); }
     }

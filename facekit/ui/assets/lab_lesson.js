@@ -12,7 +12,7 @@
       { check: () => lab.preset === "healthy" && reading("left")?.state === "healthy" },
       { choices: 3, check: () => now.choice !== null && lab.preset === "fast-generator" && reading("left")?.state === "collapsed",
         learned: () => ({ d: loss().discriminator?.toFixed(1) ?? "–", g: loss().generator?.toFixed(1) ?? "–" }) },
-      { number: true, check: () => now.answer !== "" && reading("left")?.state === "collapsed" && near(Number(now.answer), reading("left").effective),
+      { number: true, check: () => now.answer !== "" && reading("left") && near(Number(now.answer), reading("left").effective),
         learned: () => ({ n: reading("left").effective.toFixed(1), natural: reading("left").natural.toFixed(1) }) },
       { choices: 3, right: 1, check: () => lab.forked && now.choice === 1 && reading("right")?.state === "healthy" && reading("left")?.state === "collapsed",
         learned: () => ({ right: reading("right").modes, left: reading("left").modes, of: reading("left").of }) },
