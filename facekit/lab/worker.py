@@ -24,7 +24,7 @@ _EVERY: Final = 100  # steps between two snapshots at first
 
 
 def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = None) -> None:
-    """Run until told to stop, or until nobody holds the other end of the pipe any more.
+    """Run until nobody holds the other end of the pipe any more.
 
     Args:
         snapshot: where to go on from, then with `settings`.
@@ -38,7 +38,7 @@ class Worker:
     """What goes on around a run.
 
     A command is `{"do": ...}`: "run", "pause", "step", "discriminator", "generator", "speed" with "steps" a second or
-    `None`, "change" with "settings", "rewind" to the snapshot at "step", "snapshot", or "stop".
+    `None`, "change" with "settings", "rewind" to the snapshot at "step", or "snapshot".
 
     An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
     """
@@ -48,17 +48,17 @@ class Worker:
         if snapshot is not None:
             self.run.restore(snapshot)
             self.run.change(settings.model_dump())
-        self.running, self.stopped, self.rate = False, False, None
+        self.running, self.rate = False, None
         self.snapshots: list[Snapshot] = []
         self.every = _EVERY
         self.figures: dict[str, float] = {}
         self.next_frame = self.next_reading = self.next_step = 0.0
 
     def serve(self) -> None:
-        """Answer commands and make steps until told to stop."""
+        """Answer commands and make steps until the pipe is closed."""
         self._keep()
         self._show(all_of_it=True)
-        while not self.stopped:
+        while True:
             wait = max(0.0, self.next_step - monotonic()) if self.running else None
             if self.pipe.poll(wait):
                 self._safely(lambda: self._obey(self.pipe.recv()))
@@ -92,8 +92,6 @@ class Worker:
                 self._rewind(int(command["step"]))
             case "snapshot":
                 self._send("snapshot", snapshot=self.run.snapshot())
-            case "stop":
-                self.stopped = True
             case other:
                 raise LabError(f"A run cannot {other!r}.")
         self._show(all_of_it=True)
