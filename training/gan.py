@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 
-from facekit.align import resize_crop
 from facekit.errors import RecipeError, TrainingError
 from facekit.gan import Gan
 from facekit.generate import FaceGenerator
@@ -33,6 +32,7 @@ from facekit.nets.dcgan import (
     PublishedDiscriminator,
     PublishedGenerator,
 )
+from facekit.portraits import portrait
 from training.augment import Strength
 from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import MARGIN, Prepared
@@ -57,7 +57,9 @@ class FacePictures(CropDataset):
 
     def __init__(self, sets: list[Prepared], seed: int, size: int) -> None:
         super().__init__(sets, Strength.none(), seed, (size, size))
-        self.squares = [np.stack([square(crop, size) for crop in part.crops]) for part in sets]
+        self.squares = [
+            np.stack([portrait(crop[MARGIN:-MARGIN, MARGIN:-MARGIN], size) for crop in part.crops]) for part in sets
+        ]
 
     def views(self, found: list[tuple[int, int]], draws: list[tuple[int, int]]) -> Tensor:
         """The pictures at `found`, (set, row) pairs; half of them mirrored, as each draw decides."""
@@ -270,15 +272,6 @@ def write_pipeline(folder: Path, pipeline: FaceGenerator, recipe: GanRecipe, epo
             if before.exists():
                 before.rename(folder)
             raise
-
-
-def square(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The middle square of a crop with its margin, (H + 2 * MARGIN, W + 2 * MARGIN, 3) to (size, size, 3), uint8."""
-    inner = crop[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    height, width = inner.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return resize_crop(inner[top : top + side, left : left + side], (size, size))
 
 
 def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

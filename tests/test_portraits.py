@@ -1,0 +1,25 @@
+"""Portraits are the middle of the canonical crop, and can be read by networks that read the whole."""
+
+import numpy as np
+
+from facekit.align import CROP_SIZE
+from facekit.portraits import crops_around, portrait
+
+
+def test_a_portrait_is_the_middle() -> None:
+    crop = np.zeros((CROP_SIZE[1], CROP_SIZE[0], 3), np.uint8)
+    crop[8:120] = 200
+    assert (portrait(crop, 28) == 200).all() and portrait(crop, 28).shape == (28, 28, 3)
+
+
+def test_a_crop_around_a_portrait_holds_it_in_its_middle() -> None:
+    made = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    crops = crops_around(made)
+    assert crops.shape == (3, CROP_SIZE[1], CROP_SIZE[0], 3) and crops.dtype == np.uint8
+    assert all(np.array_equal(portrait(crop, 112), picture) for crop, picture in zip(crops, made, strict=True))
+    assert (crops[:, :8] == made[:, :1]).all() and (crops[:, -8:] == made[:, -1:]).all()
+
+
+def test_small_portraits_are_enlarged() -> None:
+    made = np.full((2, 32, 32, 3), 77, np.uint8)
+    assert crops_around(made).shape == (2, CROP_SIZE[1], CROP_SIZE[0], 3) and (crops_around(made) == 77).all()
