@@ -19,8 +19,11 @@ class GanSettings(BaseModel):
         label_smoothing: real pictures count as real by 1 less this (one-sided, Salimans et al., 2016); of "bce" alone.
         gradient_penalty: weight of (|gradient| - 1)^2 between real and fake; of "wasserstein" alone.
         r1: half this times the squared gradient at real pictures is added (Mescheder et al., 2018); 0 for none.
+        r1_every: steps from one R1 penalty to the next, which weighs so many times more (Karras et al., 2020).
         attributes: weight of the cross-entropy by which the discriminator learns to tell the attributes of real
             pictures, and the generator to show those it was given (Odena et al., 2017).
+        unrolled: updates that the discriminator is ahead when the generator learns from it, taken back afterwards
+            (Metz et al., 2017; without the gradient through these updates); 0 for none.
         ema: decay of the moving average of the generator's weights that pictures are drawn with; 0 for none.
     """
 
@@ -36,5 +39,7 @@ class GanSettings(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     gradient_penalty: float = Field(10.0, ge=0)
     r1: float = Field(0.0, ge=0)
+    r1_every: int = Field(1, ge=1, le=64)
     attributes: float = Field(1.0, ge=0)
+    unrolled: int = Field(0, ge=0, le=10)
     ema: float = Field(0.0, ge=0, lt=1)

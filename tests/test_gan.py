@@ -150,6 +150,35 @@ def test_r1_flattens_the_discriminator_at_real_points() -> None:
     assert slope(runs[5.0]) < 0.6 * slope(runs[0.0])
 
 
+def test_r1_may_come_now_and_then_and_weigh_more() -> None:
+    rare = plane(r1=1.0, r1_every=3)
+    paid = []
+    rare.discriminator.register_forward_pre_hook(lambda _, given: paid.append(given[0].requires_grad))
+    for _ in range(6):
+        rare.step(RingBatches())
+    assert paid[::3] == [True, False, False] * 2  # a step looks at real points, at made ones, and at made ones again
+    at_once = plane(r1=3.0)
+    at_once.discriminator_step(*RingBatches(7)())
+    again = plane(r1=1.0, r1_every=3)
+    again.discriminator_step(*RingBatches(7)())
+    for p, q in zip(at_once.discriminator.parameters(), again.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+
+
+def test_unrolled_updates_are_taken_back() -> None:
+    plain, ahead = plane(), plane(unrolled=3)
+    for gan in (plain, ahead):
+        gan.random.manual_seed(0)
+    batches = RingBatches()
+    ahead.step(batches)
+    assert batches.asked == 1 + 3
+    plain.step(RingBatches())
+    for p, q in zip(plain.discriminator.parameters(), ahead.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(p, q)  # as after one update of its own
+    same = [torch.equal(p, q) for p, q in zip(plain.generator.parameters(), ahead.generator.parameters(), strict=True)]
+    assert not all(same)
+
+
 def test_the_gradient_penalty_pulls_the_slope_to_one() -> None:
     gan, batches = plane(loss="wasserstein"), RingBatches()
     with torch.no_grad():

@@ -84,8 +84,9 @@ class PlaneGan:
         on_fake, fake_pass = net.forward(self._seen(fake))
         loss, d_real, d_fake = discriminator_loss(on_real, on_fake, settings)
         gradient = net.backward(d_real, real_pass)[0] + net.backward(d_fake, fake_pass)[0]
-        if settings.r1:
-            gradient += self._slope_gradient(real_pass, lambda slope: settings.r1 * slope / settings.batch)
+        if settings.r1 and self.steps % settings.r1_every == 0:
+            weight = np.float32(settings.r1 * settings.r1_every / settings.batch)
+            gradient += self._slope_gradient(real_pass, lambda slope: weight * slope)
         if settings.loss == "wasserstein" and settings.gradient_penalty:
             share = self.random.random((settings.batch, 1), np.float32)
             between = net.forward(self._seen(share * real + (1 - share) * fake))[1]
