@@ -154,6 +154,13 @@ class FaceAnalyzer:
         embeddings: NDArray[np.float32] = torch.cat(parts).numpy()
         return embeddings
 
+    @torch.inference_mode()
+    def answer(self, embeddings: NDArray[np.float32]) -> Answers:
+        """Answers for embeddings (N, D) of `embed`: the same as `predict` gives for the crops, as heads are linear."""
+        logits = self.model.answer(torch.from_numpy(embeddings).to(self.device))
+        logits = {head: values.float().cpu() for head, values in logits.items()}
+        return decode(logits, self.checkpoint.config.tasks, self.checkpoint.config.calibration)
+
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
         """(N, H, W, 3) uint8 crops to the network's input: (N, 3, H, W) float32 in [-1, 1] at its own size."""
         views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])

@@ -196,6 +196,7 @@ class GanRecipe(RunRecipe):
         epochs, steps: an epoch is `steps` steps; `null` for as many as go through the first set once.
         shown: faces drawn from the same noise after every epoch.
         snapshots: epochs whose weights are kept beside the last ones.
+        judged: faces drawn after every epoch to judge their diversity beside validation pictures; 0 for none.
     """
 
     architecture: Literal["dcgan", "published"] = "dcgan"
@@ -207,6 +208,7 @@ class GanRecipe(RunRecipe):
     steps: int | None = Field(None, gt=0)
     shown: int = Field(36, gt=0, le=256)
     snapshots: tuple[int, ...] = ()
+    judged: int = Field(500, ge=0)
 
 
 Kind = Literal["classifier", "gan"]

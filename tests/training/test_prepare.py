@@ -9,9 +9,10 @@ from filelock import FileLock
 
 from facekit.align import TEMPLATE, frame_landmarks, similarity
 from facekit.detect import Detector, load_detector
+from facekit.detect.locate import locate_face
 from facekit.errors import DataError
 from training.data import DataWarning
-from training.data.prepare import MARGIN, crop_pictures, load_prepared, locate_face, prepare
+from training.data.prepare import MARGIN, crop_pictures, load_prepared, prepare
 from training.data.source import Source
 
 

@@ -48,7 +48,7 @@ def test_recipe_of_a_generator_trains_and_draws(name: str, shared_data: Path, fo
     recipe = load_any_recipe(name, small=True)
     assert isinstance(recipe, GanRecipe)
     parts = tuple(part.model_copy(update={"limit": 120, "batch": 4}) for part in recipe.data)
-    changes = {"data": parts, "epochs": 1, "steps": 2, "shown": 4}
+    changes = {"data": parts, "epochs": 1, "steps": 2, "shown": 4, "judged": 0}
     done = fit_gan(recipe.model_copy(update=changes | where(shared_data, folder)))
     generator = FaceGenerator.from_pretrained(str(done))
     assert generator.sample(1, seed=0)[0].size == (64, 64) and generator.attributes == recipe.attributes

@@ -1,4 +1,4 @@
-"""How many different faces is this? Measures of a sample beside a reference, both as embeddings of the same network.
+"""Measures of a sample beside a reference, both as embeddings of the same network.
 
 Each takes `fake` (N, D) and `real` (M, D) float tensors, and says in its docstring what its number means. Distances
 between pictures are Euclidean distances between embeddings.
@@ -14,6 +14,7 @@ NEIGHBOURS: Final = 5
 """k of the k-th nearest neighbour that bounds a picture's neighbourhood (Naeem et al., 2020)."""
 
 _SAME: Final = 0.01
+_FAINT: Final = 0.05
 _BLOCK: Final = 2048  # rows of a distance matrix at a time
 
 
@@ -24,16 +25,20 @@ class Scale:
     Attributes:
         apart: median distance of a real picture from its nearest among the others.
         same: two pictures nearer than this show the same face: only a hundredth of the real pictures has one so near.
+        faint: an embedding shorter than this is of a picture with less of a face in it than all but a twentieth of the
+            real ones; the length tells how much a network finds (Ranjan et al., 2017: L2-constrained softmax).
     """
 
     apart: float
     same: float
+    faint: float = 0.0
 
     @classmethod
     def of(cls, real: Tensor) -> "Scale":
         """From (M, D) embeddings of pictures of different people, M at least 2."""
         nearest = nearest_distances(real, real, exclude_self=True)[:, 0]
-        return cls(float(nearest.median()), float(nearest.quantile(_SAME)))
+        faint = real.norm(dim=1).quantile(_FAINT)
+        return cls(float(nearest.median()), float(nearest.quantile(_SAME)), float(faint))
 
 
 def nearest_distances(of: Tensor, among: Tensor, k: int = 1, *, exclude_self: bool = False) -> Tensor:
@@ -139,6 +144,11 @@ class Duplicates:
 
     rate: float
     support: float
+
+
+def formed(fake: Tensor, scale: Scale) -> float:
+    """Share of the pictures in which there is as much of a face as in real ones (`Scale.faint`), in [0, 1]."""
+    return float((fake.norm(dim=1) >= scale.faint).float().mean())
 
 
 def duplicates(fake: Tensor, scale: Scale) -> Duplicates:
