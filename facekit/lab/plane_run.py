@@ -1,18 +1,17 @@
-"""LabRun: one GAN in the laboratory, from the first step to wherever it is taken."""
+"""PlaneRun: one GAN of points in the laboratory, from the first step to wherever it is taken."""
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from facekit.errors import LabError
 from facekit.lab.mlp import Array
 from facekit.lab.plane_gan import LATENT, PlaneGan
 from facekit.lab.reading import PlaneMeter, PlaneReading
+from facekit.lab.run import LabRun, Snapshot, finite
 from facekit.lab.settings import LabSettings
-from facekit.plane import MIXTURES, REACH
+from facekit.plane import MIXTURES, REACH, coordinates
 
 SHOWN: Final = 512
 """Points of fixed noise that are shown."""
@@ -21,22 +20,7 @@ FIELD: Final = 32
 """Places on each side of the square where the discriminator is asked."""
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All that a run needs to go on from one of its steps, here or in another process.
-
-    Attributes:
-        step: which.
-        settings: with which it was going on.
-        state: networks, optimizers and random numbers.
-    """
-
-    step: int
-    settings: LabSettings
-    state: dict[str, Any]
-
-
-class LabRun:
+class PlaneRun(LabRun):
     """A generator and a discriminator of points, and all that is random about them.
 
     Attributes:
@@ -64,29 +48,17 @@ class LabRun:
         return self.gan.steps
 
     def change(self, given: Mapping[str, Any]) -> None:
-        """Go on with other settings.
-
-        Raises:
-            LabError: as `LabSettings.changed`.
-        """
+        """Go on with other settings."""
         self.gan.change(self.settings.changed(given))
 
     def step(self) -> dict[str, float]:
-        """One whole step; see `PlaneGan.step`.
-
-        Raises:
-            LabError: a loss is no longer a number.
-        """
-        return _finite(self.gan.step())
+        """See `PlaneGan.step`."""
+        return finite(self.gan.step())
 
     def step_one(self, network: str) -> dict[str, float]:
-        """One update of the "discriminator" or the "generator" alone.
-
-        Raises:
-            LabError: as `step`.
-        """
+        """One update of one network."""
         gan = self.gan
-        return _finite(gan.discriminator_step() if network == "discriminator" else gan.generator_step())
+        return finite(gan.discriminator_step() if network == "discriminator" else gan.generator_step())
 
     def points(self) -> Array:
         """(`SHOWN`, 2) what the generator makes of the same noise every time."""
@@ -95,6 +67,10 @@ class LabRun:
     def field(self) -> Array:
         """(`FIELD`, `FIELD`) how real the discriminator finds each place, in [0, 1]; rows from the lowest y up."""
         return (1 / (1 + np.exp(-np.clip(self.gan.judge(self._places), -30, 30)))).reshape(FIELD, FIELD)
+
+    def frame(self) -> dict[str, bytes]:
+        """The points as `coordinates`, and the field in 255ths."""
+        return {"points": coordinates(self.points()), "field": (self.field() * 255).astype(np.uint8).tobytes()}
 
     def reading(self) -> PlaneReading:
         """What the instruments show now."""
@@ -119,9 +95,3 @@ class LabRun:
 
 
 _PARTS: Final = ("generator", "average", "discriminator", "generator_adam", "discriminator_adam", "random")
-
-
-def _finite(figures: dict[str, float]) -> dict[str, float]:
-    if not np.isfinite(list(figures.values())).all():
-        raise LabError("The losses are no longer numbers: rewind, and lower the learning rates.")
-    return figures

@@ -9,7 +9,7 @@ import torch
 from facekit.diversity import Scale, vendi
 from facekit.plane import Mixture, Points
 
-State = Literal["starting", "collapsed", "thinning", "scattered", "healthy"]
+State = Literal["starting", "collapsed", "thinning", "skewed", "scattered", "healthy"]
 
 SETTLED: Final = 150
 """Steps before which nothing is said: every generator begins with one blob."""

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from threading import Condition, Thread
@@ -47,11 +48,12 @@ class Room:
         patience: seconds without a word from a visitor after which the seat is given to the next.
     """
 
-    def __init__(self, seats: int = 3, patience: float = 10.0) -> None:
+    def __init__(self, seats: int = 3, patience: float = 20.0) -> None:
         self.seats, self.patience = seats, patience
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the runs: two threads are slower on so little
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["facekit.lab.worker"])  # torch is imported once, for all of them
+        # torch and diffusers are imported once, for all of them
+        self._context.set_forkserver_preload(["facekit.lab.worker", "facekit.lab.face_run"])
         self._line: dict[str, _Visitor] = {}  # in the order of arrival; the first `seats` are seated
         self._news = Condition()
         self._sweeper: Thread | None = None
@@ -103,6 +105,7 @@ class Room:
             _end(run)
             return
         Thread(target=self._listen, args=(run,), name="lab-listener", daemon=True).start()
+        self._share_cores()
 
     def tell(self, visitor: str, side: str, command: dict[str, Any]) -> None:
         """Give a command to a run; see `Worker`.
@@ -159,6 +162,7 @@ class Room:
             run = self._line[visitor].runs.pop(side, None) if visitor in self._line else None
         if run is not None:
             _end(run)
+            self._share_cores()
 
     def leave(self, visitor: str) -> None:
         """End what `visitor` runs and give the seat to the next."""
@@ -166,6 +170,7 @@ class Room:
             gone = self._line.pop(visitor, None)
         for run in gone.runs.values() if gone else ():
             _end(run)
+        self._share_cores()
 
     @property
     def running(self) -> int:
@@ -179,6 +184,14 @@ class Room:
         if run is None:
             raise LabError("There is no such run: start one.")
         return run
+
+    def _share_cores(self) -> None:
+        """Tell every run with how many threads it may compute: more than there are cores slow each other down."""
+        with self._news:
+            runs = [run for visitor in self._line.values() for run in visitor.runs.values()]
+        for run in runs:
+            with suppress(OSError):  # it has just ended
+                run.pipe.send({"do": "threads", "count": (os.cpu_count() or 1) // len(runs)})
 
     def _listen(self, run: _Run) -> None:
         """Take in what a run sends until it ends."""

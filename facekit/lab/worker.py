@@ -7,20 +7,13 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any, Final
 
-import numpy as np
-import torch  # of the meter
+import torch
 
 from facekit.errors import FacekitError, LabError
-from facekit.lab.run import LabRun, Snapshot
+from facekit.lab.run import Snapshot, start_run
 from facekit.lab.settings import LabSettings
-from facekit.plane import coordinates
 
-FRAMES: Final = 20
-"""Pictures a second, at most."""
-
-_READINGS: Final = 0.5  # seconds between two
 _KEPT: Final = 24  # snapshots
-_EVERY: Final = 100  # steps between two snapshots at first
 
 
 def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = None) -> None:
@@ -38,19 +31,19 @@ class Worker:
     """What goes on around a run.
 
     A command is `{"do": ...}`: "run", "pause", "step", "discriminator", "generator", "speed" with "steps" a second or
-    `None`, "change" with "settings", "rewind" to the snapshot at "step", or "snapshot".
+    `None`, "change" with "settings", "rewind" to the snapshot at "step", "snapshot", or "threads" with their "count".
 
     An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
     """
 
     def __init__(self, pipe: Connection, settings: LabSettings, snapshot: Snapshot | None) -> None:
-        self.pipe, self.run = pipe, LabRun(settings)
+        self.pipe, self.run = pipe, start_run(settings)
         if snapshot is not None:
             self.run.restore(snapshot)
             self.run.change(settings.model_dump())
         self.running, self.rate = False, None
         self.snapshots: list[Snapshot] = []
-        self.every = _EVERY
+        self.every = self.run.every
         self.figures: dict[str, float] = {}
         self.next_frame = self.next_reading = self.next_step = 0.0
 
@@ -92,6 +85,10 @@ class Worker:
                 self._rewind(int(command["step"]))
             case "snapshot":
                 self._send("snapshot", snapshot=self.run.snapshot())
+                return
+            case "threads":
+                self.run.use_threads(max(1, int(command["count"])))
+                return
             case other:
                 raise LabError(f"A run cannot {other!r}.")
         self._show(all_of_it=True)
@@ -123,11 +120,10 @@ class Worker:
     def _show(self, *, all_of_it: bool = False) -> None:
         now = monotonic()
         if all_of_it or now >= self.next_frame:
-            self.next_frame = now + 1 / FRAMES
-            points, field = coordinates(self.run.points()), (self.run.field() * 255).astype(np.uint8).tobytes()
-            self._send("frame", step=self.run.steps, points=points, field=field, figures=self.figures)
+            self.next_frame = now + 1 / self.run.frames
+            self._send("frame", step=self.run.steps, figures=self.figures, **self.run.frame())
         if all_of_it or now >= self.next_reading:
-            self.next_reading = now + _READINGS
+            self.next_reading = now + self.run.pause
             self._send("reading", **asdict(self.run.reading()))
         if all_of_it:
             self._send_state()

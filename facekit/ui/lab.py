@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facekit.errors import LabError
+from facekit.errors import ImageError, LabError
+from facekit.images import read_image
+from facekit.lab.faces import Faces, sheet
 from facekit.lab.room import Room
 from facekit.lab.settings import PRESETS, LabSettings
 from facekit.plane import MIXTURES, REACH, UNIT, coordinates
@@ -19,8 +22,8 @@ from facekit.ui.assets import asset
 from facekit.ui.told import or_error
 
 _REAL = 400  # points
-_MOST_FRAMES, _MOST_POINTS = 120, 1024
-_FRAME_SIDE = 360  # pixels
+_MOST_FRAMES, _MOST_POINTS, _MOST_SHEET = 120, 1024, 2**18  # bytes of a sheet
+_FRAME_SIDE = 384  # pixels
 _FRAME_MILLISECONDS = 100
 
 
@@ -31,7 +34,10 @@ def build(room: Room) -> None:
         js_on_load="window.facekit.lab.start(element, server, props);",
         server_functions=[*_server_functions(room)],
         apply_default_css=False,
-        presets={name: {"settings": dict(p.settings), "remedy": dict(p.remedy)} for name, p in PRESETS.items()},
+        presets={
+            kind: {name: {"settings": dict(one.settings), "remedy": dict(one.remedy)} for name, one in presets.items()}
+            for kind, presets in PRESETS.items()
+        },
         defaults=LabSettings().model_dump(),
         real={name: _real(name) for name in MIXTURES},
         elem_id="facekit-lab",
@@ -66,11 +72,15 @@ def _server_functions(room: Room) -> list[Callable[..., Any]]:
         """End the run on one "side", or both where none is named."""
         return or_error(lambda: _leave(room, request))
 
+    def lab_data(request: dict[str, Any]) -> dict[str, Any]:
+        """A picture of some of the portraits in the "data", as a data URL."""
+        return or_error(lambda: {"sheet": _data_sheet(LabSettings.read({"data": request.get("data")}))})
+
     def lab_gif(request: dict[str, Any]) -> dict[str, Any]:
         """An animated GIF of the "frames" that the page remembers, as a data URL."""
         return or_error(lambda: {"gif": _gif(list(request.get("frames") or [])[:_MOST_FRAMES])})
 
-    return [lab_start, lab_tell, lab_fork, lab_watch, lab_leave, lab_gif]
+    return [lab_start, lab_tell, lab_fork, lab_watch, lab_leave, lab_data, lab_gif]
 
 
 def _visitor(request: dict[str, Any]) -> str:
@@ -118,31 +128,65 @@ def _leave(room: Room, request: dict[str, Any]) -> None:
         room.leave(_visitor(request))
 
 
+@cache
+def _data_sheet(settings: LabSettings) -> str:
+    """As many portraits as a run shows of its own."""
+    if not settings.portrait_size:
+        raise LabError("Points need no picture of the data: load the page again.")
+    faces = Faces.read(settings.portrait_size)
+    return _data_url(sheet(faces.portraits), "jpeg")
+
+
 def _gif(frames: list[dict[str, Any]]) -> str:
-    """Points as dots, a picture a frame.
+    """Points as dots, portraits as they are, a picture a frame.
 
     Raises:
         LabError: there are none, or they are no frames.
     """
-    pictures = []
-    for frame in frames:
-        try:
-            points = np.frombuffer(base64.b64decode(str(frame["points"]), validate=True), "<i2").reshape(-1, 2) / UNIT
-            caption = f"step {int(frame['step'])}"
-            if len(points) > _MOST_POINTS:
-                raise ValueError(len(points))
-        except (ValueError, KeyError, TypeError):
-            raise LabError("The frames did not arrive whole: try again.") from None
-        picture = Image.new("RGB", (_FRAME_SIDE, _FRAME_SIDE), "#f6f6f3")
-        draw = ImageDraw.Draw(picture)
-        for x, y in (points * (1, -1) + REACH) * _FRAME_SIDE / (2 * REACH):
-            draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill="#c2541b")
-        draw.text((8, 6), caption, fill="#1b1f1d")
-        pictures.append(picture.quantize(16))
+    pictures = [_picture(frame) for frame in frames]
     if not pictures:
         raise LabError("There is nothing to save yet: run it first.")
     file = io.BytesIO()
     pictures[0].save(
         file, "GIF", save_all=True, append_images=pictures[1:], duration=_FRAME_MILLISECONDS, loop=0, optimize=False
     )
-    return "data:image/gif;base64," + base64.b64encode(file.getvalue()).decode()
+    return _data_url(file.getvalue(), "gif")
+
+
+def _picture(frame: dict[str, Any]) -> Image.Image:
+    """What one frame showed, with its step written on it.
+
+    Raises:
+        LabError: it is no frame.
+    """
+    try:
+        caption = f"step {int(frame['step'])}"
+        picture = _portraits(frame["sheet"]) if "sheet" in frame else _dots(frame["points"])
+    except (ValueError, KeyError, TypeError, ImageError):
+        raise LabError("The frames did not arrive whole: try again.") from None
+    ImageDraw.Draw(picture).text((8, 6), caption, fill="#1b1f1d", stroke_width=2, stroke_fill="#f6f6f3")
+    return picture.quantize(256 if "sheet" in frame else 16)
+
+
+def _portraits(sheet: Any) -> Image.Image:
+    """Raises ValueError or ImageError where this is no small picture."""
+    encoded = base64.b64decode(str(sheet), validate=True)
+    if len(encoded) > _MOST_SHEET:
+        raise ValueError(len(encoded))
+    return Image.fromarray(read_image(encoded)).resize((_FRAME_SIDE, _FRAME_SIDE), Image.Resampling.NEAREST)
+
+
+def _dots(points: Any) -> Image.Image:
+    """Raises ValueError where these are no points."""
+    places = np.frombuffer(base64.b64decode(str(points), validate=True), "<i2").reshape(-1, 2) / UNIT
+    if len(places) > _MOST_POINTS:
+        raise ValueError(len(places))
+    picture = Image.new("RGB", (_FRAME_SIDE, _FRAME_SIDE), "#f6f6f3")
+    draw = ImageDraw.Draw(picture)
+    for x, y in (places * (1, -1) + REACH) * _FRAME_SIDE / (2 * REACH):
+        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill="#c2541b")
+    return picture
+
+
+def _data_url(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

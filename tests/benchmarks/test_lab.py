@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from facekit.lab.plane_gan import LATENT, PlaneGan
-from facekit.lab.run import SHOWN, LabRun
-from facekit.lab.settings import PRESETS, LabSettings
+from facekit.lab.plane_run import SHOWN, PlaneRun
+from facekit.lab.settings import POINT_PRESETS, LabSettings
 from facekit.plane import MIXTURES
 
 SEEDS = 20
@@ -17,7 +17,7 @@ HELD = 5
 EVERY = 50
 
 
-def seconds_until(run: LabRun, fewest: int, most: int) -> float:
+def seconds_until(run: PlaneRun, fewest: int, most: int) -> float:
     """Seconds of training until the run has `fewest` to `most` modes in `HELD` looks in a row; infinite if too many.
 
     The looks themselves are not counted.
@@ -41,10 +41,10 @@ def table(name: str, rows: list[tuple[float, float]]) -> str:
 
 
 def test_the_ring_breaks_and_is_repaired_within_ten_seconds() -> None:
-    preset = PRESETS["fast-generator"]
+    preset = POINT_PRESETS["fast-generator"]
     rows = []
     for seed in range(SEEDS):
-        run = LabRun(LabSettings.read({**preset.settings, "seed": seed}))
+        run = PlaneRun(LabSettings.read({**preset.settings, "seed": seed}))
         broken = seconds_until(run, 0, 2)
         run.change(preset.remedy)
         rows.append((broken, seconds_until(run, 8, 8)))
@@ -53,10 +53,10 @@ def test_the_ring_breaks_and_is_repaired_within_ten_seconds() -> None:
 
 
 def test_the_grid_is_covered_with_the_remedy() -> None:
-    preset = PRESETS["fast-generator"]
+    preset = POINT_PRESETS["fast-generator"]
     found = []
     for seed in range(SEEDS):
-        run = LabRun(LabSettings.read({**preset.settings, "seed": seed, "data": "grid"}))
+        run = PlaneRun(LabSettings.read({**preset.settings, "seed": seed, "data": "grid"}))
         for _ in range(400):
             run.step()
         run.change(preset.remedy)
@@ -70,12 +70,12 @@ def test_the_grid_is_covered_with_the_remedy() -> None:
     assert sum(modes >= 22 for modes in found) >= 19
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", POINT_PRESETS)
 def test_what_each_preset_comes_to(name: str) -> None:
     """Prints the states of 3,000 steps and of 4,000 more with the remedy, for three seeds."""
-    preset, rows = PRESETS[name], []
+    preset, rows = POINT_PRESETS[name], []
     for seed in range(3):
-        run = LabRun(LabSettings.read({**preset.settings, "seed": seed}))
+        run = PlaneRun(LabSettings.read({**preset.settings, "seed": seed}))
         seen: list[str] = []
         for steps in (3000, 4000):
             for _ in range(steps):

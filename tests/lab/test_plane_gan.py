@@ -11,7 +11,7 @@ from facekit.gan import Gan
 from facekit.gan_settings import GanSettings
 from facekit.lab.mlp import Array, Mlp
 from facekit.lab.plane_gan import LATENT, PlaneGan
-from facekit.lab.settings import PRESETS, LabSettings
+from facekit.lab.settings import POINT_PRESETS, LabSettings
 from facekit.nets.dcgan import Judgement
 from facekit.plane import ring
 
@@ -143,7 +143,7 @@ def test_what_does_not_change_the_networks_shape_keeps_them() -> None:
 
 def test_the_preset_collapses_and_its_remedy_brings_all_modes_back() -> None:
     """The benchmark does this for twenty seeds."""
-    preset, mixture = PRESETS["fast-generator"], ring()
+    preset, mixture = POINT_PRESETS["fast-generator"], ring()
     one = PlaneGan(LabSettings.read({**preset.settings, "seed": 2}), points())
     latents = np.random.default_rng(9).standard_normal((2000, LATENT), np.float32)
     for _ in range(400):

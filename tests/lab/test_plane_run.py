@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from facekit.errors import LabError
+from facekit.lab.plane_run import FIELD, SHOWN, PlaneRun
 from facekit.lab.reading import PlaneMeter
-from facekit.lab.run import FIELD, SHOWN, LabRun
-from facekit.lab.settings import PRESETS, LabSettings
+from facekit.lab.settings import POINT_PRESETS, LabSettings
 from facekit.plane import Mixture, grid, ring
 
 
 def test_a_run_goes_on_from_a_snapshot_as_it_did_before() -> None:
-    run = LabRun(LabSettings(seed=1))
+    run = PlaneRun(LabSettings(seed=1))
     for _ in range(10):
         run.step()
     kept = run.snapshot()
@@ -23,13 +23,13 @@ def test_a_run_goes_on_from_a_snapshot_as_it_did_before() -> None:
     run.restore(kept)
     assert (run.steps, run.settings) == (10, kept.settings)
     assert [run.step() for _ in range(5)] == then
-    other = LabRun(LabSettings(seed=1))
+    other = PlaneRun(LabSettings(seed=1))
     other.restore(pickle.loads(pickle.dumps(kept)))  # as it goes from one process to another
     assert [other.step() for _ in range(5)] == then
 
 
 def test_what_is_shown_has_the_promised_shape() -> None:
-    run = LabRun(LabSettings(data="grid", pack=4, minibatch_std=True))
+    run = PlaneRun(LabSettings(data="grid", pack=4, minibatch_std=True))
     assert run.points().shape == (SHOWN, 2)
     field = run.field()
     assert field.shape == (FIELD, FIELD) and field.dtype == np.float32
@@ -37,14 +37,14 @@ def test_what_is_shown_has_the_promised_shape() -> None:
 
 
 def test_the_field_is_high_where_the_real_points_are() -> None:
-    run = LabRun(LabSettings())
+    run = PlaneRun(LabSettings())
     run.gan.judge = lambda places: places[:, 1] * 9  # type: ignore[method-assign]  # real is what lies above
     assert run.field()[0].max() < 0.01 and run.field()[-1].min() > 0.99
 
 
 @pytest.mark.parametrize("network", ["discriminator", "generator"])
 def test_one_network_can_learn_alone(network: str) -> None:
-    run = LabRun(LabSettings())
+    run = PlaneRun(LabSettings())
     before = {name: getattr(run.gan, name).values.copy() for name in ("generator", "discriminator")}
     run.step_one(network)
     moved = [name for name, values in before.items() if not np.array_equal(getattr(run.gan, name).values, values)]
@@ -57,7 +57,7 @@ def test_skewed_data_comes_from_one_group() -> None:
 
 
 def test_losses_that_are_no_numbers_are_told() -> None:
-    run = LabRun(LabSettings())
+    run = PlaneRun(LabSettings())
     run.gan.generator.values[:] = np.nan
     with np.errstate(invalid="ignore"), pytest.raises(LabError, match="lower the learning rates"):
         run.step()
@@ -78,9 +78,9 @@ def test_data_and_seed_stay_what_they_are() -> None:
     assert LabSettings(seed=3).changed({"seed": 3, "r1": 0.5}).r1 == 0.5
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", POINT_PRESETS)
 def test_presets_and_their_remedies_are_settings(name: str) -> None:
-    LabSettings.read(PRESETS[name].settings).changed(PRESETS[name].remedy)
+    LabSettings.read(POINT_PRESETS[name].settings).changed(POINT_PRESETS[name].remedy)
 
 
 @pytest.mark.parametrize(("mixture", "modes"), [(ring(), 8), (grid(), 25)])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from facekit.errors import LabError
+from facekit.lab.plane_run import FIELD, SHOWN
 from facekit.lab.room import Room, RoomFull
-from facekit.lab.run import FIELD, SHOWN
 from facekit.lab.settings import LabSettings
 from facekit.plane import UNIT
 

@@ -12,7 +12,10 @@
     const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side)]));
     const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", wants: null };
     const both = () => now.forked ? ["left", "right"] : ["left"];
-    const real = () => facekit.labPoints(props.real[now.settings.data] ?? props.real.ring);
+    const sheets = {};  // of the data's portraits, by its name
+    const ofFaces = () => now.settings.data.startsWith("faces");
+    const presets = () => props.presets[ofFaces() ? "faces" : "points"];
+    const real = () => ofFaces() ? sheets[now.settings.data] : facekit.labPoints(props.real[now.settings.data] ?? props.real.ring);
     const shown = () => root.isConnected && root.offsetParent !== null;
 
     async function ask(fn, request = {}) {
@@ -26,15 +29,23 @@
     // ---- the recipe
     const current = () => (now.started && panels[now.side].now.settings) || now.settings;
     const recipe = {
-      presets: props.presets,
+      get presets() { return presets(); },
       get settings() { return current(); }, get preset() { return now.preset; }, get forked() { return now.forked; }, get side() { return now.side; },
-      get skewed() { return current().skew > 0 || (props.presets[now.preset]?.settings.skew ?? 0) > 0; },
+      get faces() { return ofFaces(); },
+      get skewed() { return current().skew > 0 || (presets()[now.preset]?.settings.skew ?? 0) > 0; },
       get remedy() {
-        const remedy = props.presets[now.preset]?.remedy ?? {};
+        const remedy = presets()[now.preset]?.remedy ?? {};
         return Object.entries(remedy).some(([name, value]) => current()[name] !== value) ? remedy : null;
       },
-      choose(name) { now.preset = name; now.settings = { ...props.defaults, ...props.presets[name].settings, data: now.settings.data, seed: now.settings.seed }; begin(); },
+      choose(name) { now.preset = name; now.settings = { ...props.defaults, ...presets()[name].settings, data: now.settings.data, seed: now.settings.seed }; begin(); },
       restart(changes) { now.settings = { ...now.settings, ...changes }; begin(); },
+      // Points and faces need other rates: from one to the other the preset stays, if both have it, and its settings change.
+      take(data) {
+        const before = ofFaces();
+        now.settings = { ...now.settings, data };
+        if (before === ofFaces()) begin();
+        else recipe.choose(presets()[now.preset] ? now.preset : "healthy");
+      },
       turn(side) { now.side = side; drawRecipe(); },
       async fork() {
         if (now.forked) { now.forked = false; now.side = "left"; delete now.since.right; await ask("lab_leave", { side: "right" }); return arrange(); }
@@ -76,8 +87,10 @@
       for (const side of ["left", "right"]) { panels[side].clear(real()); panels[side].now.settings = null; }
       panels.left.now.running = false;
       root.dataset.state = "starting";
+      root.dataset.samples = ofFaces() ? "faces" : "points";
       hint("");
       arrange();
+      if (ofFaces()) await showData(mine);
       for (;;) {
         const answer = await ask("lab_start", { settings: now.settings });
         if (mine !== now.run) return;
@@ -94,6 +107,15 @@
       if (running) await tell({ do: "run" });
       if (now.slow) await tell({ do: "speed", steps: SLOW });
     }
+    async function showData(mine) {
+      const { data } = now.settings;
+      if (!sheets[data]) {
+        const { sheet, error } = await ask("lab_data", { data });
+        if (error || mine !== now.run) return;
+        sheets[data] = await facekit.labSheet(sheet);
+      }
+      if (mine === now.run) panels.left.clear(real());
+    }
     const ready = async () => { await begun; if (!now.started) await begin(false); };
     async function tell(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
@@ -109,7 +131,14 @@
         const mine = now.run, answer = await ask("lab_watch", { since: now.since });
         if (mine !== now.run) continue;
         if (answer.error) { await wait(IDLE); continue; }
-        if (answer.ahead || !answer.sides?.left) { now.started = false; root.dataset.state = "idle"; hint(t("lab.ended")); buttons(); continue; }
+        if (answer.ahead || !answer.sides?.left) {
+          now.started = false;
+          for (const side of both()) panels[side].now.running = false;
+          root.dataset.state = "idle";
+          hint(t("lab.ended"));
+          buttons();
+          continue;
+        }
         for (const [side, news] of Object.entries(answer.sides)) {
           if (side === "right" && !now.forked) continue;
           now.since[side] = news.next;
@@ -170,7 +199,7 @@
       },
     };
     function csv() {
-      const names = ["discriminator", "generator", "real", "fake"], kept = ["modes", "good", "effective"];
+      const names = ["discriminator", "generator", "real", "fake"], kept = ofFaces() ? ["effective", "good", "total_variation"] : ["modes", "good", "effective"];
       const rows = both().flatMap((side) => [
         ...panels[side].now.figures.map(([step, f]) => [side, step, ...names.map((name) => f[name] ?? ""), ...kept.map(() => "")]),
         ...panels[side].now.readings.map((one) => [side, one.step, ...names.map(() => ""), ...kept.map((name) => one[name])]),
@@ -209,8 +238,10 @@
     new ResizeObserver(() => { for (const side of both()) panels[side].draw(); }).observe(root);
     facekit.onLanguage(() => { for (const side of both()) panels[side].draw(); drawRecipe(); buttons(); lesson.draw(); });
     facekit.translate(root);
-    if (!fromLink()) { now.preset = "healthy"; now.settings = { ...props.defaults, ...props.presets.healthy.settings }; }
-    panels.left.clear(real());
+    if (!fromLink()) { now.preset = "healthy"; now.settings = { ...props.defaults, ...presets().healthy.settings }; }
+    root.dataset.samples = ofFaces() ? "faces" : "points";
+    if (ofFaces()) showData(now.run);
+    else panels.left.clear(real());
     arrange();
     buttons();
     root.dataset.ready = "true";

@@ -1,11 +1,14 @@
 // The lesson: a task at a time, each with a check that the page itself makes.
 (function (facekit) {
   const { h, t } = facekit;
+  const GENDERS = ["woman", "man"], HAIR = ["black", "brown", "blond", "grey", "other"];
   const near = (answer, value) => Math.abs(answer - value) <= Math.max(0.5, value / 10);
 
   // `lab` tells what there is: preset, forked, panels. Every step is done once its check has been true.
   facekit.labLesson = (root, lab) => {
     const reading = (side) => lab.panels[side].now.readings.at(-1);
+    const left = () => reading("left").groups.reduce((most, row) => row[2] > most[2] ? row : most);  // who is left
+    const percent = (share) => share.toLocaleString(facekit.language, { style: "percent" });
     const loss = () => lab.panels.left.now.figures.at(-1)?.[1] ?? {};
     const now = { step: 0, open: false, done: [], choice: null, answer: "", seen: null };
     const STEPS = [
@@ -16,6 +19,8 @@
         learned: () => ({ n: reading("left").effective.toFixed(1), natural: reading("left").natural.toFixed(1) }) },
       { choices: 3, right: 1, check: () => lab.forked && now.choice === 1 && reading("right")?.state === "healthy" && reading("left")?.state === "collapsed",
         learned: () => ({ right: reading("right").modes, left: reading("left").modes, of: reading("left").of }) },
+      { groups: true, check: () => now.answer !== "" && Boolean(reading("left")?.groups) && reading("left").state === "collapsed" && now.answer === left().slice(0, 2).join("."),
+        learned: () => { const [gender, hair, made, data] = left(); return { group: facekit.labGroup(gender, hair), made: percent(made), data: percent(data), n: reading("left").effective.toFixed(1) }; } },
     ];
     const key = (name) => `lab.lesson.${now.step + 1}${name}`;
     function draw() {
@@ -28,6 +33,9 @@
           h("input", { type: "radio", name: "lesson", value: i, checked: now.choice === i, onchange: () => { now.choice = i; look(); draw(); } }), t(key(`.choice.${i}`))))) : null,
         step.choices && step.right !== undefined && now.choice !== null && now.choice !== step.right ? h("p", { class: "fk-soft" }, t("lab.lesson.again")) : null,
         step.number ? h("label", {}, t(key(".question")), h("input", { type: "number", step: "0.1", min: 0, value: now.answer, "data-part": "lesson-answer", onchange: (event) => { now.answer = event.target.value; look(); draw(); } })) : null,
+        step.groups ? h("label", {}, t(key(".question")), h("select", { "data-part": "lesson-answer", onchange: (event) => { now.answer = event.target.value; look(); draw(); } },
+          ["", ...GENDERS.flatMap((gender) => HAIR.map((hair) => `${gender}.${hair}`))].map((name) => h("option", { value: name, selected: name === now.answer }, name ? facekit.labGroup(...name.split(".")) : t("lab.lesson.choose"))))) : null,
+        step.groups && now.answer !== "" && !done ? h("p", { class: "fk-soft" }, t("lab.lesson.5.again")) : null,
         h("p", { class: "fk-lesson-check", role: "status", "data-part": "lesson-check", "data-done": String(Boolean(done)) }, done ? t(key(".learned"), now.seen[now.step]) : t("lab.lesson.waiting")),
         done && now.step < STEPS.length - 1 ? h("button", { type: "button", class: "fk-button fk-primary", "data-part": "lesson-next", onclick: () => go(now.step + 1) }, t("lab.lesson.next")) : null,
       ] : [];

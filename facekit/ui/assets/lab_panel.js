@@ -15,18 +15,20 @@
       root.replaceChildren(
         h("div", { class: "fk-lab-picture" }, h("canvas", { "data-part": "plane", role: "img", "aria-label": t("lab.picture"), "data-t-label": "lab.picture" }),
           h("p", { class: "fk-lab-step fk-number", "data-part": "step" }), h("p", { class: "fk-lab-legend" },
-            h("span", { class: "fk-dot fk-real", "data-t": "lab.real" }, t("lab.real")), h("span", { class: "fk-dot fk-made", "data-t": "lab.made" }, t("lab.made")), h("span", { class: "fk-dot fk-believed", "data-t": "lab.believed" }, t("lab.believed")))),
+            h("span", { class: "fk-dot fk-real", "data-t": "lab.real" }, t("lab.real")), h("span", { class: "fk-dot fk-made", "data-t": "lab.made" }, t("lab.made")), h("span", { class: "fk-dot fk-believed", "data-t": "lab.believed" }, t("lab.believed"))),
+          h("details", { class: "fk-lab-data" }, h("summary", { "data-t": "lab.data.show" }, t("lab.data.show")), h("canvas", { "data-part": "data", role: "img", "aria-label": t("lab.data.picture"), "data-t-label": "lab.data.picture" }))),
         h("div", { class: "fk-lab-instruments" },
           h("p", { class: "fk-lab-verdict", "data-part": "verdict" }),
           h("div", { class: "fk-lab-meter" }, h("strong", { class: "fk-number", "data-part": "effective" }, "–"), h("span", { "data-part": "meter-text" }),
             h("div", { class: "fk-lab-bar", "aria-hidden": "true" }, h("i", { "data-part": "bar" }))),
           h("p", { class: "fk-lab-modes", "data-part": "modes" }),
+          h("ul", { class: "fk-lab-groups", "data-part": "groups", "data-t-label": "lab.groups", "aria-label": t("lab.groups") }),
           chart("losses", ["lab.loss.d", false, "accent"], ["lab.loss.g", true, "made"]),
           chart("belief", ["lab.belief.real", false, "accent"], ["lab.belief.made", true, "made"])));
     }
     const view = {
       now, side,
-      clear(real) { Object.assign(now, { real, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], error: null }); draw(true); },
+      clear(real) { Object.assign(now, { real, begun: (now.begun ?? 0) + 1, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], error: null }); draw(true); },
       take(event) {
         if (event.kind === "frame") {
           now.queue.push(event);
@@ -49,16 +51,27 @@
         if (!now.queue.length || (time - now.drawn < 45 && now.queue.length < 12)) return;
         const frame = now.queue.length > 12 ? now.queue.splice(0, now.queue.length).at(-1) : now.queue.shift();
         now.drawn = time;
-        now.frame = { ...frame, points: facekit.labPoints(frame.points) };
-        now.frames.push({ step: frame.step, points: frame.points });
+        now.frames.push(frame.sheet ? { step: frame.step, sheet: frame.sheet } : { step: frame.step, points: frame.points });
         if (now.frames.length > FRAMES) now.frames = now.frames.filter((_, i) => i % 2);
+        if (frame.sheet) {
+          const { begun } = now;
+          facekit.labSheet("data:image/jpeg;base64," + frame.sheet).then((image) => { if (begun === now.begun) { now.frame = { ...frame, image }; draw(false); } });
+          return;
+        }
+        now.frame = { ...frame, points: facekit.labPoints(frame.points) };
         draw(false);
       },
       draw: () => draw(true), build,
     };
     function draw(whole) {
       if (!root.clientWidth) return;
-      facekit.labPlane(made("plane"), now.real, now.frame);
+      const faces = now.frame ? Boolean(now.frame.sheet) : now.real instanceof ImageBitmap;
+      root.dataset.samples = faces ? "faces" : "points";
+      if (!faces) facekit.labPlane(made("plane"), now.real, now.frame);
+      else {
+        facekit.labFaces(made("plane"), now.frame?.image);
+        facekit.labFaces(made("data"), now.real);
+      }
       made("step").textContent = now.frame ? t("lab.steps", { n: number(now.frame.step) }) : "";
       const reading = now.readings.at(-1);
       const stamp = performance.now();
@@ -76,17 +89,32 @@
       made("meter-text").textContent = reading ? t("lab.meter", { n: effective(reading.natural) }) : t("lab.meter.empty");
       made("bar").style.width = reading ? `${Math.min(100, 100 * reading.effective / reading.natural)}%` : "0";
       made("verdict").textContent = facekit.labVerdict(reading, now.error);
-      if (!reading) return made("modes").replaceChildren();
-      made("modes").textContent = t("lab.modes", { modes: reading.modes, of: reading.of, good: percent(reading.good) });
+      if (!reading) { made("modes").replaceChildren(); made("groups").replaceChildren(); return; }
+      if (reading.groups) drawGroups(reading);
+      else made("modes").textContent = t("lab.modes", { modes: reading.modes, of: reading.of, good: percent(reading.good) });
+    }
+    // Who is there: a bar for the share among the made faces, a mark for the share in the data.
+    function drawGroups(reading) {
+      made("modes").textContent = t("lab.groups.text", { good: percent(reading.good), variation: percent(reading.total_variation) });
+      const longest = Math.max(0.3, ...reading.groups.flatMap((row) => row.slice(2)));
+      made("groups").replaceChildren(...reading.groups.filter(([, , madeShare, share]) => Math.max(madeShare, share) >= 0.02).map(([gender, hair, madeShare, share]) =>
+        h("li", { "data-group": `${gender}.${hair}` }, h("span", {}, facekit.labGroup(gender, hair)), h("b", { class: "fk-number" }, percent(madeShare)),
+          h("i", { "aria-hidden": "true" }, h("em", { style: `width: ${100 * madeShare / longest}%` }), h("u", { style: `left: ${100 * share / longest}%` })),
+          h("small", { class: "fk-number" }, t("lab.groups.data", { share: percent(share) })))));
     }
     build();
     return view;
   };
 
+  facekit.labGroup = (gender, hair) => t(`lab.group.${gender}.${hair}`);
+
   // The verdict in one sentence; every number in it is one that the instruments show.
   facekit.labVerdict = (reading, error) => {
     if (error) return error;
     if (!reading) return t("lab.verdict.empty");
-    return t("lab.verdict." + reading.state, { n: effective(reading.effective), natural: effective(reading.natural), modes: reading.modes, of: reading.of, missing: reading.of - reading.modes, good: percent(reading.good) });
+    const numbers = { n: effective(reading.effective), natural: effective(reading.natural), good: percent(reading.good) };
+    if (!reading.groups) return t("lab.verdict." + reading.state, { ...numbers, modes: reading.modes, of: reading.of, missing: reading.of - reading.modes });
+    const [gender, hair, share, data] = reading.groups.reduce((most, row) => row[2] > most[2] ? row : most);
+    return t(`lab.verdict.faces.${reading.state}`, { ...numbers, group: facekit.labGroup(gender, hair), share: percent(share), data: percent(data) });
   };
 })(window.facekit);

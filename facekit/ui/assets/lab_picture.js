@@ -55,6 +55,15 @@
     }
   };
 
+  // A picture of portraits, ready to be drawn; of faces what labPlane is of points.
+  facekit.labSheet = async (url) => createImageBitmap(await (await fetch(url)).blob());
+  facekit.labFaces = (canvas, sheet) => {
+    const { context, w, h } = pen(canvas);
+    if (!sheet) return;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(sheet, 0, 0, w, h);
+  };
+
   // Lines over steps: series are {name, values: [[step, value]], dashed, colour}; the range grows to hold them.
   facekit.labLines = (canvas, series, { low, high, mark }) => {
     const { context, w, h } = pen(canvas), left = 34, bottom = 18, top = 6;

@@ -5,6 +5,7 @@
   const REMEDIES = {
     minibatch_std: [true, false], r1: [0.1, 0], ema: [0.98, 0], pack: [4, 1], norm: ["spectral", "none"], label_smoothing: [0.1, 0], unrolled: [3, 0], skew: [0, 0.95],
   };
+  const textOf = ({ preset, faces }) => `lab.preset.${preset}.text` + (faces ? ".faces" : "");
   const word = (key) => h("span", { "data-t": key }, t(key));
 
   // `recipe` has settings, preset, `set(changes)` during a run and `choose(preset)` and `restart(changes)` before one.
@@ -15,10 +16,12 @@
     const withOwn = (values, own) => values.includes(own) ? values : [...values, own].sort((a, b) => a - b);
     const rate = (name, label) => pick(name, label, withOwn(RATES, settings[name]), (value) => value.toLocaleString(facekit.language, { maximumSignificantDigits: 2, maximumFractionDigits: 6 }));
     const steps = (name, label) => pick(name, label, withOwn([1, 2, 3, 5, 10], settings[name]));
-    const data = h("fieldset", { class: "fk-segments" }, h("legend", { "data-t": "lab.data" }, t("lab.data")), ["ring", "grid"].map((name) =>
-      h("button", { type: "button", "data-data": name, "aria-pressed": settings.data === name, onclick: () => recipe.restart({ data: name }) }, word("lab.data." + name))));
+    const data = h("fieldset", { class: "fk-segments" }, h("legend", { "data-t": "lab.data" }, t("lab.data")), ["ring", "grid", "faces-32", "faces-64"].map((name) =>
+      h("button", { type: "button", "data-data": name, "aria-pressed": String(settings.data === name), onclick: () => recipe.take(name) }, word("lab.data." + name))));
     const preset = h("label", {}, word("lab.preset"), h("select", { "data-part": "preset", onchange: (event) => recipe.choose(event.target.value) },
       [...Object.keys(recipe.presets), ...(recipe.preset ? [] : [""])].map((name) => h("option", { value: name, selected: name === recipe.preset }, t(name ? "lab.preset." + name : "lab.preset.own")))));
+    const start = recipe.faces ? h("label", {}, word("lab.start"), h("select", { "data-setting": "start", onchange: (event) => recipe.restart({ start: event.target.value }) },
+      ["trained", "noise"].map((name) => h("option", { value: name, selected: name === settings.start }, t("lab.start." + name))))) : null;
     const seed = h("label", {}, word("lab.seed"), h("input", { type: "number", min: 0, max: 2147483647, value: settings.seed, "data-setting": "seed", onchange: (event) => recipe.restart({ seed: Math.max(0, Math.floor(Number(event.target.value)) || 0) }) }));
     const remedies = Object.entries(REMEDIES).filter(([name]) => name !== "skew" || recipe.skewed).map(([name, [on, off]]) => {
       const pressed = settings[name] === on || (typeof on === "number" && name !== "skew" && settings[name] > off);
@@ -31,8 +34,8 @@
     const focused = form.contains(document.activeElement) ? document.activeElement : null;
     const mark = focused && ["remedy", "setting", "data", "sideOf", "part", "do"].map((name) => focused.dataset[name] && `[data-${name === "sideOf" ? "side-of" : name}="${focused.dataset[name]}"]`).find(Boolean);
     form.replaceChildren(...[
-      data, preset, h("p", { class: "fk-soft fk-small", "data-part": "preset-text" }, recipe.preset ? t(`lab.preset.${recipe.preset}.text`) : ""),
-      sides,
+      data, preset, h("p", { class: "fk-soft fk-small", "data-part": "preset-text" }, recipe.preset ? t(textOf(recipe)) : ""),
+      start, sides,
       h("fieldset", { class: "fk-remedies" }, h("legend", { "data-t": "lab.remedies" }, t("lab.remedies")),
         recipe.remedy ? h("button", { type: "button", class: "fk-button", "data-do": "repair", onclick: () => recipe.set(recipe.remedy) }, word("lab.repair")) : null, remedies),
       h("button", { type: "button", class: "fk-button", "data-do": "fork", onclick: recipe.fork }, word(recipe.forked ? "lab.unfork" : "lab.fork")),
