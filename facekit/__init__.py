@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
+    from facekit.diversity import DiversityReport, FaceSample, diversity_report
     from facekit.errors import FacekitError
     from facekit.face import Age, Expression, Face, Gender, Report
     from facekit.generate import FaceGenerator
@@ -13,25 +14,31 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Age",
+    "DiversityReport",
     "Expression",
     "Face",
     "FaceAnalyzer",
     "FaceGenerator",
+    "FaceSample",
     "FacekitError",
     "Gender",
     "Report",
     "__version__",
+    "diversity_report",
 ]
 
 _HOMES = {
     "Age": "face",
+    "DiversityReport": "diversity",
     "Expression": "face",
     "Face": "face",
     "FaceAnalyzer": "analyze",
     "FaceGenerator": "generate",
+    "FaceSample": "diversity",
     "FacekitError": "errors",
     "Gender": "face",
     "Report": "face",
+    "diversity_report": "diversity",
 }
 
 

@@ -1,11 +1,8 @@
 """python -m facekit: the command line. Nothing heavy is imported before a command needs it."""
 
-import contextlib
 import csv
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
@@ -15,6 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facekit import __version__
+from facekit.cli_diversity import diversity
+from facekit.cli_generate import generate
+from facekit.cli_lab import lab_faces
+from facekit.cli_output import output
 from facekit.errors import FacekitError, UnknownName
 from facekit.labels import ATTRIBUTES
 
@@ -26,7 +27,7 @@ Record = dict[str, Any]
 
 @app.callback(invoke_without_command=True)
 def main(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
-    """Find faces in photos and read what a small network sees in them."""
+    """Find faces in photos and read what a small network sees in them, or draw faces of nobody."""
     if version:
         typer.echo(f"facekit {__version__}")
         raise typer.Exit
@@ -49,7 +50,7 @@ def analyze(
     try:
         files = find_pictures(paths)
         analyzer = _load_analyzer(detector, checkpoint, revision)
-        with _output(out) as stream:
+        with output(out) as stream:
             failed = _write(_records(analyzer, _progress(files, out)), WRITERS[format], stream)
     except FacekitError as error:
         typer.echo(str(error), err=True)
@@ -58,12 +59,17 @@ def analyze(
         raise typer.Exit(1)
 
 
+app.command()(generate)
+app.command()(diversity)
+app.command()(lab_faces)
+
+
 @app.command()
 def checkpoints() -> None:
-    """List the checkpoints that are shipped with facekit."""
-    from facekit.hub import shipped
+    """List the checkpoints that are shipped with facekit: those that read faces, then those that draw them."""
+    from facekit.hub import CLASSIFIER, GENERATOR, shipped
 
-    for name in shipped():
+    for name in shipped(CLASSIFIER) + shipped(GENERATOR):
         typer.echo(f"{name}  {_summary(name)}".rstrip())
 
 
@@ -169,39 +175,6 @@ def _progress(files: list[Path], out: Path | None) -> Iterator[Path]:
     hidden = not screen.is_terminal or (out is None and sys.stdout.isatty())
     with Progress(*columns, console=screen, transient=True, redirect_stdout=False, disable=hidden) as progress:
         yield from progress.track(files)
-
-
-@contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """stdout, or a file that takes its name only when it is complete.
-
-    Raises:
-        FacekitError: the file cannot be written there.
-    """
-    if path is None:
-        yield sys.stdout
-        return
-    if path.exists() and not path.is_file():
-        raise FacekitError(f"{path} exists and is not a file: choose another place for --out.")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise FacekitError(f"Cannot write {path} ({error.strerror}): choose another place for --out.") from None
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FacekitError(f"Cannot write {path} ({error.strerror}): choose another place for --out.") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _summary(name: str) -> str:

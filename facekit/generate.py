@@ -15,13 +15,14 @@ from torch import Tensor
 from facekit.checkpoints import read_weights
 from facekit.errors import DamagedCheckpoint, GenerationError, UnknownName
 from facekit.hub import GENERATOR, find_checkpoint
+from facekit.latents import SMALLEST_TRUNCATION, morph, random_stream, truncate
+from facekit.latents import draw as draw_normal
 from facekit.nets.dcgan import GENERATORS, Generator
 
 MOST: Final = 1024
 """Faces that may be asked for at once."""
 
 _BATCH: Final = 64
-_SMALLEST_TRUNCATION: Final = 0.1
 
 
 class FaceGenerator(DiffusionPipeline):
@@ -103,7 +104,7 @@ class FaceGenerator(DiffusionPipeline):
         seed = randbits(62) if seed is None else seed
         drawn = self.draw_latents(n, seed=seed, truncation=truncation)
         start = drawn if latents is None else self._checked(n, latents)
-        return [Image.fromarray(picture) for picture in self.draw(start, self._choose(n, seed, attributes or {}))]
+        return [Image.fromarray(picture) for picture in self.draw(start, self.choose(n, seed, attributes or {}))]
 
     def __call__(self, n: int = 1, **how: Any) -> ImagePipelineOutput:
         """As `sample`, with the result that a diffusers pipeline gives: `.images`."""
@@ -117,17 +118,12 @@ class FaceGenerator(DiffusionPipeline):
         """
         if not 1 <= n <= MOST:
             raise GenerationError(f"{n} faces cannot be drawn at once: ask for 1 to {MOST}.")
-        if truncation is not None and not truncation >= _SMALLEST_TRUNCATION:
+        if truncation is not None and not truncation >= SMALLEST_TRUNCATION:
             raise GenerationError(
-                f"A truncation of {truncation} leaves no faces: choose {_SMALLEST_TRUNCATION} or more."
+                f"A truncation of {truncation} leaves no faces: choose {SMALLEST_TRUNCATION} or more."
             )
-        latents = torch.empty(n, self.generator.latent).normal_(
-            generator=_random(randbits(62) if seed is None else seed)
-        )
-        if truncation is None:
-            return latents
-        outside = torch.special.ndtr(torch.tensor(-truncation))
-        return torch.special.ndtri(outside + torch.special.ndtr(latents) * (1 - 2 * outside))  # the same order, nearer
+        latents = draw_normal(n, self.generator.latent, randbits(62) if seed is None else seed)
+        return truncate(latents, truncation)
 
     def interpolate(
         self, start: Tensor, end: Tensor, steps: int = 8, *, attributes: Mapping[str, bool] | None = None, seed: int = 0
@@ -142,14 +138,9 @@ class FaceGenerator(DiffusionPipeline):
         Raises:
             GenerationError, UnknownName: as `sample`.
         """
-        share = torch.linspace(0, 1, steps)[:, None] if steps > 0 else torch.empty(0, 1)
-        angle = torch.acos(torch.cosine_similarity(start, end, dim=0).clamp(-1, 1))
-        if angle.sin() < 1e-4:
-            path = (1 - share) * start + share * end
-        else:
-            path = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
-        chosen = self._choose(1, seed, attributes or {})
-        return [Image.fromarray(picture) for picture in self.draw(self._checked(steps, path), chosen.expand(steps, -1))]
+        path = self._checked(steps, morph(start, end, max(steps, 0)))
+        chosen = self.choose(1, seed, attributes or {})
+        return [Image.fromarray(picture) for picture in self.draw(path, chosen.expand(steps, -1))]
 
     def _checked(self, n: int, latents: Tensor) -> Tensor:
         wanted = (n, self.generator.latent)
@@ -159,7 +150,11 @@ class FaceGenerator(DiffusionPipeline):
 
     @torch.inference_mode()
     def draw(self, latents: Tensor, attributes: Tensor) -> NDArray[np.uint8]:
-        """Latents (n, latent) and attributes (n, K), 0 or 1, to pictures (n, H, W, 3) uint8 RGB."""
+        """Latents (n, latent) and attributes (n, K) to pictures (n, H, W, 3) uint8 RGB.
+
+        Args:
+            attributes: 0 or 1, as from `choose`; in between for pictures between those with and those without.
+        """
         parts = []
         for z, y in zip(latents.split(_BATCH), attributes.split(_BATCH), strict=True):
             chosen = (y.to(self.device) * 2 - 1,) if self.attributes else ()
@@ -167,8 +162,12 @@ class FaceGenerator(DiffusionPipeline):
             parts.append(((pictures + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(parts)
 
-    def _choose(self, n: int, seed: int, chosen: Mapping[str, bool]) -> Tensor:
-        """(n, K) 0 or 1: drawn as they occur in the training pictures, then brought to what is chosen."""
+    def choose(self, n: int, seed: int, chosen: Mapping[str, bool]) -> Tensor:
+        """(n, K) 0 or 1: drawn as they occur in the training pictures, then brought to what is `chosen`.
+
+        Raises:
+            UnknownName: the checkpoint has no such attribute to choose.
+        """
         for name in chosen:
             if not self.attributes:
                 raise UnknownName(f"This checkpoint cannot choose {name!r}: take one that is conditional.")
@@ -178,7 +177,7 @@ class FaceGenerator(DiffusionPipeline):
             return torch.empty(n, 0)
         table = torch.tensor(self.generator.combinations or [[0.0] * len(self.attributes) + [1.0]])
         combinations, shares = table[:, :-1], table[:, -1]
-        rows = combinations[torch.multinomial(shares, n, replacement=True, generator=_random(seed, stream=1))]
+        rows = combinations[torch.multinomial(shares, n, replacement=True, generator=random_stream(seed, stream=1))]
         columns = [self.attributes.index(name) for name in chosen]
         wanted = torch.tensor([float(value) for value in chosen.values()])
         fits = (combinations[:, columns] == wanted).all(1)
@@ -187,8 +186,3 @@ class FaceGenerator(DiffusionPipeline):
             return rows
         nearest = torch.cdist(rows, combinations[fits], p=1) - shares[fits]  # (n, fitting), ties to the commoner
         return combinations[fits][nearest.argmin(1)]
-
-
-def _random(seed: int, stream: int = 0) -> torch.Generator:
-    """A generator of random numbers; `stream` tells latents from attributes drawn from the same seed."""
-    return torch.Generator().manual_seed((seed + stream * 0x9E3779B97F4A7C15) % 2**63)

@@ -17,7 +17,7 @@ class Kind:
     Attributes:
         default: the name of the shipped one that is used when none is named.
         files: its files, relative to its folder; the first tells it from the other kinds.
-        optional: files that may be missing.
+        optional: files that may be missing, or patterns of them.
     """
 
     default: str
@@ -29,8 +29,9 @@ CLASSIFIER: Final = Kind("default", (CONFIG_FILE, WEIGHTS_FILE))
 """A network that reads faces, see `checkpoints`."""
 
 GENERATOR: Final = Kind(
-    "dcgan-faces",
+    "dcgan-conditional",
     ("model_index.json", "generator/config.json", "generator/diffusion_pytorch_model.safetensors"),
+    (CARD_FILE, "training.json", "growth/*.webp", "growth/log.jsonl"),
 )
 """A diffusers pipeline that makes faces, see `generate`."""
 

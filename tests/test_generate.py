@@ -46,7 +46,7 @@ def test_a_seed_means_something(plain: FaceGenerator) -> None:
 def test_few_faces_are_the_first_of_many(plain: FaceGenerator, conditional: FaceGenerator) -> None:
     few, many = (plain.draw_latents(n, seed=4, truncation=0.8) for n in (3, 70))
     assert torch.equal(few, many[:3])
-    assert torch.equal(conditional._choose(3, 4, {}), conditional._choose(70, 4, {})[:3])
+    assert torch.equal(conditional.choose(3, 4, {}), conditional.choose(70, 4, {})[:3])
 
 
 def test_drawing_leaves_the_randomness_of_others_alone(plain: FaceGenerator) -> None:
@@ -94,29 +94,29 @@ def test_every_step_of_a_morph_is_a_likely_latent(plain: FaceGenerator, monkeypa
 
 
 def test_chosen_attributes_are_asked_of_the_network(conditional: FaceGenerator) -> None:
-    rows = conditional._choose(200, 0, {"Male": True})
+    rows = conditional.choose(200, 0, {"Male": True})
     assert rows[:, 0].all() and (rows[:, 2] == 1).all()  # men have black hair in the table
-    rows = conditional._choose(200, 0, {"Blond_Hair": False})
+    rows = conditional.choose(200, 0, {"Blond_Hair": False})
     assert not rows[:, 1].any()
     found = pixels(conditional.sample(4, seed=0, attributes={"Male": True}))
     assert (found != pixels(conditional.sample(4, seed=0, attributes={"Male": False}))).any()
 
 
 def test_what_is_left_open_is_drawn_as_it_occurs(conditional: FaceGenerator) -> None:
-    rows = conditional._choose(4000, 5, {})
+    rows = conditional.choose(4000, 5, {})
     for *combination, share in TABLE:
         assert abs(float((rows == torch.tensor(combination)).all(1).float().mean()) - share) < 0.03
 
 
 def test_a_choice_changes_no_more_than_it_must(conditional: FaceGenerator) -> None:
-    free, chosen = conditional._choose(300, 5, {}), conditional._choose(300, 5, {"Male": False})
+    free, chosen = conditional.choose(300, 5, {}), conditional.choose(300, 5, {"Male": False})
     women = free[:, 0] == 0
     torch.testing.assert_close(chosen[women], free[women])
     assert (chosen[~women] == torch.tensor([0.0, 0.0, 1.0])).all()  # of the women, those with their black hair
 
 
 def test_what_nobody_has_can_still_be_asked_for(conditional: FaceGenerator) -> None:
-    rows = conditional._choose(50, 1, {"Male": True, "Blond_Hair": True})
+    rows = conditional.choose(50, 1, {"Male": True, "Blond_Hair": True})
     assert rows[:, :2].all() and set(rows[:, 2].tolist()) == {0.0, 1.0}
 
 

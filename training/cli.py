@@ -14,6 +14,8 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from facekit.errors import CheckpointError, DataError, FacekitError, RecipeError, UnknownName
+from training.cli_diversity import diversity_reference, judge, verdicts
+from training.cli_lab import lab_start
 from training.cli_options import (
     CheckpointOption,
     DataOption,
@@ -27,6 +29,7 @@ from training.cli_options import (
     SplitOption,
     WorkersOption,
 )
+from training.cli_pack import pack
 from training.data.layout import DataWarning
 
 
@@ -56,6 +59,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(pack)
+app.command("lab-start")(lab_start)
+app.command()(judge)
+app.command()(verdicts)
+app.command("diversity-reference")(diversity_reference)
 
 
 @app.command()

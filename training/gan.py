@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -23,6 +21,7 @@ from torchvision.utils import make_grid
 from facekit.errors import RecipeError, TrainingError
 from facekit.gan import Gan
 from facekit.generate import FaceGenerator
+from facekit.growth import TRAINING_FILE
 from facekit.labels import ATTRIBUTES
 from facekit.nets.dcgan import (
     DcganDiscriminator,
@@ -36,19 +35,19 @@ from facekit.portraits import portrait
 from training.augment import Strength
 from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import MARGIN, Prepared
+from training.diversity import PIPELINE, Judge
 from training.precision import precision
 from training.recipe import GanRecipe
 from training.runs import provenance, run_folder
 from training.sets import load_sets, training_strata, write_splits
-from training.state import keep_records, load_state, save_state
-
-PIPELINE: Final = "pipeline"
-"""The folder of a run with the generator of its last epoch, for `FaceGenerator.from_pretrained`."""
+from training.state import keep_records, load_state, save_state, whole_folder
 
 SHEETS: Final = "epochs"
 """The folder of a run with a picture of the same latents for every epoch, `0000.png` before the first."""
 
-_GAP = 2  # pixels between the faces of a sheet
+GAP: Final = 2
+"""Pixels between the faces of a sheet, and around them."""
+
 _FRAME_SECONDS = 0.4
 
 
@@ -76,10 +75,11 @@ class GanLoop:
         latents, chosen: what the pictures of `SHEETS` are drawn from, (shown, latent) and (shown, K) 0 or 1.
         epoch, step: finished epochs, and steps over all of them.
         record: the last epoch's line of `log.jsonl`.
+        judge: puts each epoch's diversity into figures for that line; None for none.
     """
 
-    def __init__(self, recipe: GanRecipe, train: list[Prepared], folder: Path) -> None:
-        self.recipe, self.folder = recipe, folder
+    def __init__(self, recipe: GanRecipe, train: list[Prepared], folder: Path, judge: Judge | None = None) -> None:
+        self.recipe, self.folder, self.judge = recipe, folder, judge
         self.accelerator = Accelerator(
             mixed_precision=precision(recipe.precision), dataloader_config=DataLoaderConfiguration(split_batches=True)
         )
@@ -178,6 +178,8 @@ class GanLoop:
             "seconds": round(seconds, 3),
             "steps_per_second": round(self.steps / seconds, 3),
         }
+        if self.judge is not None:
+            self.record |= self.judge(self._pipeline())
         self._draw_sheet()
         save_state(self.accelerator, self.folder, self.record, self._write_generator)
 
@@ -222,9 +224,10 @@ def fit(recipe: GanRecipe, *, resume: bool = False) -> Path:
         resume: go on in the newest run folder of this recipe from its last whole epoch.
     """
     train, validation = load_sets(recipe)
+    judge = Judge(validation, recipe.size, recipe.judged, recipe.seed) if recipe.judged else None
     folder = run_folder(recipe, resume=resume)
     write_splits(folder / "splits.json", recipe, train, validation)
-    return GanLoop(recipe, train, folder).run(resume=resume)
+    return GanLoop(recipe, train, folder, judge).run(resume=resume)
 
 
 def networks(recipe: GanRecipe, known: NDArray[np.float32]) -> tuple[Generator, Discriminator]:
@@ -258,24 +261,14 @@ def networks(recipe: GanRecipe, known: NDArray[np.float32]) -> tuple[Generator, 
 
 def write_pipeline(folder: Path, pipeline: FaceGenerator, recipe: GanRecipe, epoch: int) -> None:
     """Save a generator and how it was made; the folder is complete or not there at all."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        part = Path(scratch) / folder.name
+    with whole_folder(folder) as part:
         pipeline.save_pretrained(part)
         training = json.dumps(provenance(recipe) | {"epoch": epoch}, indent=1)
-        (part / "training.json").write_text(training + "\n", encoding="utf-8")
-        before = Path(scratch) / "before"
-        if folder.exists():
-            folder.rename(before)
-        try:
-            os.replace(part, folder)
-        except OSError:
-            if before.exists():
-                before.rename(folder)
-            raise
+        (part / TRAINING_FILE).write_text(training + "\n", encoding="utf-8")
 
 
 def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(N, S, S, 3) pictures as one, in rows of about as many as there are rows."""
     columns = math.ceil(math.sqrt(len(pictures)))
     stack = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    return make_grid(stack, nrow=columns, padding=_GAP, pad_value=255).permute(1, 2, 0).numpy()
+    return make_grid(stack, nrow=columns, padding=GAP, pad_value=255).permute(1, 2, 0).numpy()

@@ -11,7 +11,7 @@ from facekit.checkpoints import CARD_FILE, CONFIG_FILE, CheckpointConfig, config
 from training.records import Record, look_up, write_text
 from training.results import SETS, headlines, percent, results_table, set_name, table, with_interval, years
 
-__all__ = ["model_card", "results_table", "write_card"]
+__all__ = ["model_card", "results_table", "run_facts", "write_card"]
 
 _USE: Final = """## Intended use
 
@@ -223,7 +223,7 @@ def _calibration(records: Sequence[Record]) -> str:
 def _making(config: CheckpointConfig) -> str:
     """Recipe, data, seed, commit and versions, as config.json holds them; of every member of a joined network."""
     members = config.training.get("members", [config.training])
-    told = [text for text in map(_run, members) if text]
+    told = [text for text in map(run_facts, members) if text]
     if not told:
         return ""
     text = "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n"
@@ -237,14 +237,15 @@ def _making(config: CheckpointConfig) -> str:
     return "## How it was made\n\n" + "\n".join([text, *told])
 
 
-def _run(training: Mapping[str, Any]) -> str:
+def run_facts(training: Mapping[str, Any]) -> str:
+    """How a checkpoint was made, as a table with its whole recipe below; empty where it does not say."""
     recipe: Mapping[str, Any] = training.get("recipe", {})
     data = [_data_set(part) for part in recipe.get("data", [])]
     facts = {
         "recipe": recipe.get("name"),
         "trained on": "; ".join(data),
         "length": f"{recipe['epochs']} epochs of {recipe['steps']} steps"
-        if {"epochs", "steps"} <= recipe.keys()
+        if recipe.get("epochs") and recipe.get("steps")
         else None,
         "kept epoch": training.get("epoch"),
         "seed": recipe.get("seed"),

@@ -1,8 +1,11 @@
 """A run's state on disk: complete or not there at all, whatever stops the process."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +70,24 @@ def keep_records(folder: Path, epochs: int) -> None:
     lines = (folder / LOG).read_text().splitlines(keepends=True) if (folder / LOG).exists() else []
     if len(lines) > epochs:
         (folder / LOG).write_text("".join(lines[:epochs]))
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the place of `folder` when the `with` block has ended without an error.
+
+    Raises:
+        OSError: the disk is full or cannot be written; what was there before is still whole.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        part, before = Path(scratch) / folder.name, Path(scratch) / "before"
+        part.mkdir()
+        yield part
+        if folder.exists():
+            folder.rename(before)
+        try:
+            os.replace(part, folder)
+        except OSError:
+            if before.exists():
+                before.rename(folder)
+            raise

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from markdown_it import MarkdownIt
 from PIL import Image
 
 from facekit.errors import FacekitError, UnreadableImage
 from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
+from facekit.ui.cards import card_html
 from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
 from facekit.ui.quality import charts
 from facekit.ui.told import or_error
@@ -71,7 +70,7 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
     async def example(request: dict[str, Any]) -> str:
         """One of the example pictures as a data URL."""
-        return _data_url(EXAMPLES / _EXAMPLE_FILES[request["name"]])
+        return data_url(EXAMPLES / _EXAMPLE_FILES[request["name"]])
 
     return [status, choices, about_checkpoint, analyze, why, layers, example]
 
@@ -100,9 +99,7 @@ def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, An
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     with engine.analyzer(*_names(request)) as analyzer:
         checkpoint = analyzer.checkpoint
-    body = re.sub(r"\A---\n.*?\n---\n", "", checkpoint.card, flags=re.DOTALL)  # its front matter is for the Hub
-    card = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
-    return {"card": card, "charts": charts(checkpoint.config.metrics)}
+    return {"card": card_html(checkpoint.card), "charts": charts(checkpoint.config.metrics)}
 
 
 def _names(request: dict[str, Any]) -> tuple[str, str]:
@@ -157,5 +154,6 @@ def _thumbnail(name: str) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _data_url(path: Path) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+def data_url(path: Path, kind: str = "jpeg") -> str:
+    """A picture file as a data URL."""
+    return f"data:image/{kind};base64," + base64.b64encode(path.read_bytes()).decode()

@@ -15,6 +15,7 @@ from facekit.ui.turns import Turns
 
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
+    from facekit.generate import FaceGenerator
 
 DEFAULT_CHECKPOINT, DEFAULT_DETECTOR = "default", "mtcnn"
 
@@ -29,17 +30,19 @@ class Engine:
     Attributes:
         state: "warming" until the first analyzer has answered once, then "ready"; "failed" if it could not be loaded.
         failure: one sentence, empty unless `state` is "failed".
+        drawing: "warming" until the default generator has drawn once, then "ready"; "failed" if it could not be loaded.
         turns: the line that everything which runs a network stands in.
         room: the seats of the collapse lab.
         page_is_open: set by the first visitor's page; warming up need not wait for it any longer.
     """
 
     def __init__(self) -> None:
-        self.state, self.failure = "warming", ""
+        self.state, self.failure, self.drawing = "warming", "", "warming"
         self.turns = Turns()
         self.room = Room()
         self.page_is_open = Event()
         self._analyzers: dict[tuple[str, str], FaceAnalyzer] = {}
+        self._generators: dict[str, FaceGenerator] = {}
 
     def start(self) -> None:
         """Load the default analyzer in the background; a photo that arrives meanwhile waits in line behind it."""
@@ -66,6 +69,24 @@ class Engine:
         with self.turns.take(ticket or secrets.token_hex(8)):
             yield self._load(checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR)
 
+    @contextmanager
+    def generator(self, checkpoint: str, ticket: str | None = None) -> Iterator[FaceGenerator]:
+        """The generator of that name, the default one where it is empty, as `analyzer` gives analyzers.
+
+        Raises:
+            UnknownName, CheckpointError, Busy: as `analyzer`.
+        """
+        from facekit.generate import FaceGenerator  # seconds: before the turn, so that nobody waits for it in line
+        from facekit.hub import GENERATOR, shipped
+
+        checkpoint = checkpoint or GENERATOR.default
+        with self.turns.take(ticket or secrets.token_hex(8)):
+            if checkpoint not in self._generators:
+                if checkpoint not in shipped(GENERATOR):
+                    raise UnknownName.among("checkpoint", checkpoint, shipped(GENERATOR))
+                self._generators[checkpoint] = FaceGenerator.from_pretrained(checkpoint, device="cpu")
+            yield self._generators[checkpoint]
+
     def _load(self, checkpoint: str, detector: str) -> FaceAnalyzer:
         from facekit.analyze import FaceAnalyzer
         from facekit.hub import shipped
@@ -85,4 +106,14 @@ class Engine:
             self.state, self.failure = "failed", str(error)
         else:
             self.state = "ready"
+        self._warm_up_drawing()
         self.room.warm_up()
+
+    def _warm_up_drawing(self) -> None:
+        try:
+            with self.generator("") as generator:
+                generator.sample(16, seed=0)
+        except FacekitError:
+            self.drawing = "failed"  # who asks for a face is told why
+        else:
+            self.drawing = "ready"

@@ -1,0 +1,61 @@
+"""How a generator grew: pictures of the same latents at every epoch, and the log of its training."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from facekit.errors import DamagedCheckpoint
+
+GROWTH: Final = "growth"
+"""The folder of a checkpoint with a sheet for every epoch, `0000.webp` before the first, and `log.jsonl`."""
+
+TRAINING_FILE: Final = "training.json"
+LOG_FILE: Final = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a checkpoint keeps of its training.
+
+    Attributes:
+        sheets: the epochs in order, each with its picture: square faces without gaps, row by row.
+        size: width and height of a face in pixels.
+        shown: faces on a sheet; its last row may have room left.
+        log: a record an epoch, as the training wrote it: losses, and figures of diversity where they were taken.
+        training: recipe, commit and versions.
+    """
+
+    sheets: tuple[tuple[int, Path], ...]
+    size: int
+    shown: int
+    log: tuple[dict[str, Any], ...]
+    training: dict[str, Any]
+
+
+def read_growth(folder: Path) -> Growth | None:
+    """What the checkpoint in `folder` keeps of its training; `None` where it keeps no sheets.
+
+    Raises:
+        DamagedCheckpoint: the files are broken or do not fit each other.
+    """
+    sheets = tuple((int(path.stem), path) for path in sorted((folder / GROWTH).glob("[0-9]*.webp")))
+    if not sheets:
+        return None
+    try:
+        training = json.loads((folder / TRAINING_FILE).read_bytes())
+        recipe = training["recipe"]
+        size, shown = int(recipe["size"]), int(recipe["shown"])
+        lines = (folder / GROWTH / LOG_FILE).read_text(encoding="utf-8").splitlines()
+        log = tuple(record for line in lines if isinstance((record := json.loads(line))["epoch"], int))
+        with Image.open(sheets[-1][1]) as sheet:
+            columns, rows = sheet.width // size, sheet.height // size
+        if not (size and columns * rows >= shown > columns * (rows - 1)):
+            raise ValueError(f"{shown} faces of {size} pixels are not on the sheets")
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise DamagedCheckpoint(
+            f"{GROWTH} of {folder.name} is damaged ({type(error).__name__}: {error}): fetch it again."
+        ) from None
+    return Growth(sheets, size, shown, log, training)

@@ -1,0 +1,63 @@
+"""How the generator learned, in the tab *Generate*, in a real browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_generate_page import pictures, state_of, visit
+
+
+@pytest.fixture
+def page(browser: Any, server: Any) -> Iterator[Any]:
+    """A visitor with a wide screen."""
+    one = visit(browser, server)
+    yield one
+    one.context.close()
+
+
+def test_how_it_learned(page: Any, artefacts: Path) -> None:
+    page.locator("[data-part=growth]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-part=growth][data-state=ready]")
+    slider = page.locator("[data-part=epoch]")
+    last = int(page.get_attribute("[data-part=growth]", "data-epoch"))
+    assert last >= 1 and int(slider.get_attribute("max")) == last
+    grown = pictures(page, "[data-part=growth-sheet]")
+    assert len(grown) == 36
+    slider.fill("0")
+    assert page.get_attribute("[data-part=growth]", "data-epoch") == "0"
+    noise = pictures(page, "[data-part=growth-sheet]")
+    assert not set(noise) & set(grown)
+    page.wait_for_function("new URLSearchParams(location.search).get('generate').includes('epoch')")
+    assert state_of(page)["epoch"] == 0
+    marker = page.locator("[data-chart=losses] .marker")
+    at_start = float(marker.get_attribute("x1"))
+    page.click("[data-part=growth-play]")
+    page.wait_for_function(f"document.querySelector('[data-part=growth]').dataset.epoch === '{last}'")
+    assert pictures(page, "[data-part=growth-sheet]") == grown
+    assert float(marker.get_attribute("x1")) > at_start + 50, "the marker follows"
+    assert re.search(r"loss of the generator\s*\d", page.inner_text("[data-chart=losses] figcaption"))
+    chart = page.locator("[data-chart=losses] svg").bounding_box()
+    page.mouse.click(chart["x"] + 45, chart["y"] + 40)
+    assert page.get_attribute("[data-part=growth]", "data-epoch") == "0", "a press on a curve goes there"
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("[data-part=growth]", "data-epoch") == "1"
+    page.locator("[data-part=growth]").screenshot(path=artefacts / "generate-growth.png")
+
+
+def test_curves_show_what_the_log_has(page: Any) -> None:
+    log = [{"epoch": e, "discriminator": 1.2, "generator": 1.0 + e, "vendi": 5.0 * e, "frechet": None} for e in (1, 2)]
+    log[1] |= {"recall": 0.25, "frechet": 12.5}
+    charts = page.evaluate("log => window.facekit.growthCharts(log)", log)
+    assert [chart["key"] for chart in charts] == ["losses", "vendi", "recall", "frechet"]
+    assert charts[3]["series"][0]["values"] == [[2, 12.5]]
+    told = page.evaluate(
+        """log => {
+            const chart = window.facekit.growthChart(window.facekit.growthCharts(log)[1], 2, 400, 140, () => {});
+            chart.mark(2); return [chart.textContent, chart.querySelector("svg").getAttribute("aria-label")]; }""",
+        log,
+    )
+    assert "effectively different faces 10" in told[0] and told[1] == "effectively different faces from 5 to 10"

@@ -1,0 +1,27 @@
+"""lab-faces: from a generator or a folder to faces that the laboratory reads; clear ends."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from facekit.cli import app
+from facekit.lab.collect import LEAST
+from facekit.lab.faces import LABELS, SIDE, Faces
+
+
+def test_a_generators_faces_become_the_laboratorys(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["lab-faces", "dcgan-conditional", "--count", str(LEAST), "--out", str(tmp_path)])
+    assert done.exit_code == 0 and done.output == f"{LEAST} faces in {tmp_path}\n"
+    faces = Faces.read(SIDE, tmp_path)
+    assert faces.portraits.shape == (LEAST, SIDE, SIDE, 3) and 0 < faces.group.mean() < 0.6
+    assert json.loads((tmp_path / LABELS).read_text())["source"] == "dcgan-conditional"
+
+
+def test_what_gives_no_faces_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for source, message in [(str(tmp_path), "no pictures"), ("nobody/nothing/here", "No checkpoint")]:
+        done = CliRunner().invoke(app, ["lab-faces", source, "--out", str(out)])
+        assert done.exit_code == 2 and message in done.output and not out.exists()
+    few = CliRunner().invoke(app, ["lab-faces", "dcgan-conditional", "--count", "9", "--out", str(out)])
+    assert few.exit_code == 2 and f"at least {LEAST}" in few.output
