@@ -185,3 +185,11 @@ def test_every_preset_runs(name: str) -> None:
 
 def test_the_settings_decide_what_kind_of_run_it_is() -> None:
     assert type(start_run(LabSettings())).__name__ == "PlaneRun"
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_shipped_networks_draw_different_faces_at_once(size: int) -> None:
+    run = FaceRun(LabSettings(data=f"faces-{size}", start="trained", batch=16))
+    reading = run.reading()
+    assert (reading.step, reading.state) == (0, "healthy")
+    assert np.isfinite(list(run.step().values())).all()
