@@ -62,7 +62,7 @@ def test_the_data_can_be_looked_at(page: Any) -> None:
     page.click(".fk-lab-data summary")
     page.wait_for_selector(".fk-lab-data canvas", state="visible")
     assert colours(page, "data") > 500
-    assert page.locator("[data-part=groups] li").count() >= 5
+    page.wait_for_function("document.querySelectorAll('[data-side=left] [data-part=groups] li').length >= 5")
 
 
 def test_what_is_kept_of_a_run_on_faces(page: Any) -> None:
@@ -86,9 +86,9 @@ def test_from_faces_to_points_and_back(page: Any) -> None:
     assert page.locator("[data-setting=start]").count() == 0
     page.click("[data-data=faces-64]")
     page.wait_for_selector(f"{ROOT}[data-samples=faces][data-state=running]")
-    page.select_option("[data-setting=start]", "noise")
-    page.click("[data-do=step]")
-    page.wait_for_selector(f"{ROOT}[data-step='1']")
+    page.select_option("[data-setting=start]", "trained")
+    page.wait_for_selector("[data-side=left][data-verdict=healthy]")
+    run_to(page, 1)
     assert colours(page, "plane") > 100
 
 

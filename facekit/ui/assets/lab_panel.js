@@ -16,7 +16,7 @@
         h("div", { class: "fk-lab-picture" }, h("canvas", { "data-part": "plane", role: "img", "aria-label": t("lab.picture"), "data-t-label": "lab.picture" }),
           h("p", { class: "fk-lab-step fk-number", "data-part": "step" }), h("p", { class: "fk-lab-legend" },
             h("span", { class: "fk-dot fk-real", "data-t": "lab.real" }, t("lab.real")), h("span", { class: "fk-dot fk-made", "data-t": "lab.made" }, t("lab.made")), h("span", { class: "fk-dot fk-believed", "data-t": "lab.believed" }, t("lab.believed"))),
-          h("details", { class: "fk-lab-data" }, h("summary", { "data-t": "lab.data.show" }, t("lab.data.show")), h("canvas", { "data-part": "data", role: "img", "aria-label": t("lab.data.picture"), "data-t-label": "lab.data.picture" }))),
+          h("details", { class: "fk-lab-data", ontoggle: () => draw(true) }, h("summary", { "data-t": "lab.data.show" }, t("lab.data.show")), h("canvas", { "data-part": "data", role: "img", "aria-label": t("lab.data.picture"), "data-t-label": "lab.data.picture" }))),
         h("div", { class: "fk-lab-instruments" },
           h("p", { class: "fk-lab-verdict", "data-part": "verdict" }),
           h("div", { class: "fk-lab-meter" }, h("strong", { class: "fk-number", "data-part": "effective" }, "–"), h("span", { "data-part": "meter-text" }),
@@ -35,7 +35,11 @@
           if (event.figures.discriminator !== undefined || event.figures.generator !== undefined) now.figures.push([event.step, event.figures]);
           if (now.figures.length > MOST) now.figures = now.figures.filter((_, i) => i % 2);
         }
-        else if (event.kind === "reading") { now.readings.push(event); if (now.readings.length > MOST) now.readings.splice(0, 2); }
+        else if (event.kind === "reading") {
+          now.readings.push(event);
+          if (now.readings.length > MOST) now.readings.splice(0, 2);
+          drawReading(event);  // there may be no further frame
+        }
         else if (event.kind === "snapshots") now.steps = event.steps;
         else if (event.kind === "state") Object.assign(now, { settings: event.settings, running: event.running });
         else if (event.kind === "error") now.error = event.text;
