@@ -1,6 +1,7 @@
 """How a generator grew: pictures of the same latents at every epoch, and the log of its training."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,3 +60,19 @@ def read_growth(folder: Path) -> Growth | None:
             f"{GROWTH} of {folder.name} is damaged ({type(error).__name__}: {error}): fetch it again."
         ) from None
     return Growth(sheets, size, shown, log, training)
+
+
+def photos(training: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> int:
+    """About how many photos an epoch goes through: whole batches of the first set.
+
+    Args:
+        training, log: as of `Growth`; the log has a record at least.
+    """
+    return round(log[-1]["step"] / log[-1]["epoch"]) * training["recipe"]["data"][0]["batch"]
+
+
+def attribute_shares(combinations: Sequence[Sequence[float]], names: Sequence[str]) -> dict[str, float]:
+    """Attribute to its share of the training pictures, in [0, 1], from a generator's table of combinations."""
+    total = sum(row[-1] for row in combinations)
+    having = [sum(row[-1] for row in combinations if row[i]) for i in range(len(names))]
+    return {name: share / total for name, share in zip(names, having, strict=True)} if total else {}

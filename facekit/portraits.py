@@ -1,5 +1,6 @@
 """Portraits: square pictures filled by a face, the middle of the canonical crop, as generators learn and draw them."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -24,3 +25,17 @@ def crops_around(portraits: NDArray[np.uint8]) -> NDArray[np.uint8]:
     inner = np.stack([resize_crop(picture, (_SIDE, _SIDE)) for picture in portraits])
     around = [(start, length - _SIDE - start) for start, length in ((_TOP, CROP_SIZE[1]), (_LEFT, CROP_SIZE[0]))]
     return np.pad(inner, ((0, 0), *around, (0, 0)), "edge")
+
+
+def side_by_side(portraits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, S, S, 3) uint8 without gaps, in rows of about as many as there are rows; black where the last one ends.
+
+    Returns:
+        (rows * S, columns * S, 3) uint8.
+    """
+    count, side = len(portraits), portraits.shape[1]
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    whole = np.zeros((rows * columns, side, side, 3), np.uint8)
+    whole[:count] = portraits
+    return whole.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)

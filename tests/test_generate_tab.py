@@ -13,6 +13,7 @@ from PIL import Image
 
 from facekit.errors import GenerationError, UnknownName
 from facekit.generate import FaceGenerator
+from facekit.growth import attribute_shares
 from facekit.nets.dcgan import DcganGenerator
 from facekit.ui import generate
 from facekit.ui.cards import card_html
@@ -24,7 +25,6 @@ from facekit.ui.drawing import (
     draw_walk,
     gif,
     latents_of,
-    shares,
     sheet,
 )
 from facekit.ui.engine import Engine
@@ -141,8 +141,8 @@ def test_sheets_and_animations() -> None:
 
 
 def test_shares_of_the_training_pictures() -> None:
-    assert shares(TABLE, NAMES) == pytest.approx({"Male": 0.5, "Smiling": 0.7})
-    assert shares([], ()) == {}
+    assert attribute_shares(TABLE, NAMES) == pytest.approx({"Male": 0.5, "Smiling": 0.7})
+    assert attribute_shares([], ()) == {}
 
 
 def test_no_latent_depends_on_how_many_were_asked_for(tiny: FaceGenerator) -> None:

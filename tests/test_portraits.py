@@ -3,7 +3,7 @@
 import numpy as np
 
 from facekit.align import CROP_SIZE
-from facekit.portraits import crops_around, portrait
+from facekit.portraits import crops_around, portrait, side_by_side
 
 
 def test_a_portrait_is_the_middle() -> None:
@@ -23,3 +23,13 @@ def test_a_crop_around_a_portrait_holds_it_in_its_middle() -> None:
 def test_small_portraits_are_enlarged() -> None:
     made = np.full((2, 32, 32, 3), 77, np.uint8)
     assert crops_around(made).shape == (2, CROP_SIZE[1], CROP_SIZE[0], 3) and (crops_around(made) == 77).all()
+
+
+def test_portraits_lie_side_by_side_in_rows() -> None:
+    made = np.random.default_rng(1).integers(1, 256, (5, 4, 4, 3), np.uint8)
+    whole = side_by_side(made)
+    assert whole.shape == (8, 12, 3)
+    for i, portrait_ in enumerate(made):
+        row, column = divmod(i, 3)
+        assert np.array_equal(whole[row * 4 : row * 4 + 4, column * 4 : column * 4 + 4], portrait_)
+    assert not whole[4:, 8:].any()

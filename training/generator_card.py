@@ -6,6 +6,7 @@ from typing import Any, Final
 import torch
 from huggingface_hub import ModelCard, ModelCardData
 
+from facekit.growth import attribute_shares, photos
 from facekit.nets.dcgan import GENERATORS
 from training.report import run_facts
 from training.results import SETS, percent, table
@@ -99,7 +100,7 @@ def generator_card(
         choices=f" Can be chosen: {', '.join(attributes)}." if attributes else "",
         example=f", attributes={{{attributes[-1]!r}: True}}".replace("'", '"') if attributes else "",
         data=data,
-        photos=f"{photos(training, log):,}" if log else "the",
+        photos=f"about {photos(training, log):,}" if log else "the",
         bias=_bias(attributes, settings.get("combinations", [])),
         figures=_figures(log),
         making=run_facts(training),
@@ -116,11 +117,6 @@ def generator_card(
     return str(ModelCard(f"---\n{about.to_yaml()}\n---\n\n{body}"))
 
 
-def photos(training: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> int:
-    """About how many photos an epoch goes through."""
-    return round(log[-1]["step"] / log[-1]["epoch"]) * training["recipe"]["data"][0]["batch"]
-
-
 def _parameters(settings: Mapping[str, Any]) -> int:
     """How many numbers the network of a generator's config.json has learned."""
     with torch.device("meta"):
@@ -131,12 +127,8 @@ def _parameters(settings: Mapping[str, Any]) -> int:
 
 def _bias(attributes: Sequence[str], combinations: Sequence[Sequence[float]]) -> str:
     """The share of the training photos that have each attribute, as a sentence."""
-    if not combinations:
-        return ""
-    total = sum(row[-1] for row in combinations)
-    shares = [sum(row[-1] for row in combinations if row[i]) / total for i in range(len(attributes))]
-    told = ", ".join(f"{name} {percent(share)}" for name, share in zip(attributes, shares, strict=True))
-    return f"Of the training photos are labelled: {told}. "
+    told = ", ".join(f"{name} {percent(share)}" for name, share in attribute_shares(combinations, attributes).items())
+    return f"Of the training photos are labelled: {told}. " if told else ""
 
 
 def _figures(log: Sequence[Mapping[str, Any]]) -> str:

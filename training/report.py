@@ -62,6 +62,10 @@ _GROUP_FIGURES: Final = {
 }
 
 
+_TAGS: Final = {"attributes": "face-attributes", "age": "age-estimation", "expression": "facial-expression"}
+"""A task's kind to the Hub's tag for what it does."""
+
+
 def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -> ModelCard:
     """The card of checkpoint `name`, with figures from evaluation `records` (see `training.evaluate`)."""
     metadata = ModelCardData(
@@ -69,7 +73,7 @@ def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -
         pipeline_tag="image-classification",
         license="other",
         license_name="research-only-non-commercial",
-        tags=["face-analysis", "face-attributes", "age-estimation", "facial-expression", "pytorch"],
+        tags=["face-analysis", *(_TAGS[task.kind] for task in config.tasks.values() if task.kind in _TAGS), "pytorch"],
         model_name=name,
         eval_results=[result for record in records for result in _eval_results(record)] or None,
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from facekit.attribute_coverage import Group, attribute_coverage
+from facekit.attribute_coverage import attribute_coverage
 from facekit.diversity.measures import Scale, formed, vendi
 from facekit.lab.eye import Eye
 from facekit.lab.faces import Portraits
@@ -33,7 +33,6 @@ class FaceReading:
             and as many of the data.
         groups: (gender, hair colour, share of the made, share of the data), most frequent in the data first.
         total_variation: of these shares, in [0, 1].
-        vanished: groups that the data has and the sample does not.
         state: "starting" in the first steps from noise; "collapsed" if there is next to nothing but copies; "scattered"
             if most are no faces; "thinning" if many are alike; "skewed" if the groups are far from the data's; else
             "healthy".
@@ -45,7 +44,6 @@ class FaceReading:
     natural: float
     groups: list[tuple[str, str, float, float]]
     total_variation: float
-    vanished: list[Group]
     state: State
 
 
@@ -88,4 +86,4 @@ class FaceMeter:
             state = "skewed"
         else:
             state = "healthy"
-        return FaceReading(step, good, effective, self.natural, groups, mix.total_variation, mix.vanished, state)
+        return FaceReading(step, good, effective, self.natural, groups, mix.total_variation, state)

@@ -29,7 +29,7 @@ WIDTH: Final = 16
 TRAINED: Final = Path(__file__).parent / "trained"
 """The folder of `faces-32.safetensors` and `faces-64.safetensors`, the networks that a run may start with."""
 
-_SEEDS: Final = 3  # streams of random numbers: data, noise that is shown
+_SHOWN_SEED: Final = 3  # of the noise that is shown, the same for every run
 
 
 class FaceRun(LabRun):
@@ -59,7 +59,7 @@ class FaceRun(LabRun):
                 seed=settings.seed,
             )
         count = max(COLUMNS * COLUMNS, self._meter.counted)
-        self._noise = torch.randn(count, LATENT, generator=torch.Generator().manual_seed(_SEEDS))
+        self._noise = torch.randn(count, LATENT, generator=torch.Generator().manual_seed(_SHOWN_SEED))
         if settings.start == "trained":
             self._load_trained()
 

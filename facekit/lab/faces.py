@@ -15,6 +15,7 @@ from PIL import Image
 
 from facekit.align import resize_crop
 from facekit.errors import LabError
+from facekit.portraits import side_by_side
 
 Portraits = NDArray[np.uint8]
 
@@ -79,12 +80,7 @@ class Faces:
         Raises:
             LabError: they cannot be written there.
         """
-        count = len(self.portraits)
-        columns = int(np.ceil(np.sqrt(count)))
-        rows = -(-count // columns)
-        tiles = np.zeros((rows * columns, SIDE, SIDE, 3), np.uint8)
-        tiles[:count] = [resize_crop(one, (SIDE, SIDE)) for one in self.portraits]
-        whole = tiles.reshape(rows, columns, SIDE, SIDE, 3).swapaxes(1, 2).reshape(rows * SIDE, columns * SIDE, 3)
+        whole = side_by_side(np.stack([resize_crop(one, (SIDE, SIDE)) for one in self.portraits]))
         labels = json.dumps({"source": source, "group": self.group.astype(int).tolist()}) + "\n"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +111,6 @@ class Faces:
 
 def sheet(portraits: Portraits) -> bytes:
     """The first `COLUMNS` x `COLUMNS` portraits (N, S, S, 3) as one JPEG picture without gaps."""
-    size = portraits.shape[1]
-    rows = portraits[: COLUMNS * COLUMNS].reshape(COLUMNS, COLUMNS, size, size, 3).swapaxes(1, 2)
     file = io.BytesIO()
-    Image.fromarray(rows.reshape(COLUMNS * size, COLUMNS * size, 3)).save(file, "JPEG", quality=_QUALITY)
+    Image.fromarray(side_by_side(portraits[: COLUMNS * COLUMNS])).save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()

@@ -5,8 +5,7 @@ A face travels as a seed and a path of small steps, see `facekit.latents`: no la
 
 import base64
 import io
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from facekit.errors import GenerationError
 from facekit.generate import FaceGenerator
 from facekit.growth import Growth
 from facekit.latents import SMALLEST_TRUNCATION, draw, follow, morph, neighbours, truncate, wander
+from facekit.portraits import side_by_side
 
 MOST_FACES: Final = 64
 FRAMES: Final = 24
@@ -121,15 +121,8 @@ def draw_morph(generator: FaceGenerator, start: Wish, end: Wish, steps: int = FR
 
 
 def sheet(pictures: NDArray[np.uint8]) -> Image.Image:
-    """(n, S, S, 3) side by side without gaps, in rows of about as many as there are rows."""
-    n, side = len(pictures), pictures.shape[1]
-    columns = math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    whole = np.zeros((rows * columns, side, side, 3), np.uint8)
-    whole[:n] = pictures
-    return Image.fromarray(
-        whole.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
-    )
+    """(n, S, S, 3) as one picture, see `portraits.side_by_side`."""
+    return Image.fromarray(side_by_side(pictures))
 
 
 def url(image: Image.Image, kind: str = "PNG", **how: Any) -> str:
@@ -161,10 +154,3 @@ def growth_frames(growth: Growth) -> list[Image.Image]:
         with Image.open(path) as picture:
             frames.append(picture.convert("RGB"))
     return frames
-
-
-def shares(combinations: Sequence[Sequence[float]], names: Sequence[str]) -> Mapping[str, float]:
-    """Attribute to its share of the training pictures, from a generator's table of combinations."""
-    total = sum(row[-1] for row in combinations)
-    having = [sum(row[-1] for row in combinations if row[i]) for i in range(len(names))]
-    return {name: share / total for name, share in zip(names, having, strict=True)} if total else {}

@@ -94,8 +94,9 @@ def _ticket(request: dict[str, Any]) -> str:
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.checkpoints import CARD_FILE
+    from facekit.growth import attribute_shares, photos
     from facekit.hub import GENERATOR, ZOO, shipped
-    from facekit.ui.drawing import FRAMES, Wish, shares
+    from facekit.ui.drawing import FRAMES, Wish
 
     wish = Wish.read(request.get("wish"))
     with engine.generator(wish.checkpoint, _ticket(request)) as generator:
@@ -106,7 +107,7 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         "checkpoint": name,
         "checkpoints": shipped(GENERATOR),
         "attributes": list(network.attributes),
-        "shares": shares(network.combinations, network.attributes),
+        "shares": attribute_shares(network.combinations, network.attributes),
         "frames": FRAMES,
         "card": card_html(card.read_text(encoding="utf-8")) if card.is_file() else "",
         "growth": growth
@@ -115,7 +116,7 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
             "size": growth.size,
             "shown": growth.shown,
             "log": list(growth.log),
-            "photos": _photos(growth),
+            "photos": photos(growth.training, growth.log) if growth.log else None,
         },
     }
 
@@ -127,13 +128,6 @@ def growth_of(checkpoint: str) -> Growth | None:
     from facekit.hub import ZOO
 
     return read_growth(ZOO / checkpoint)
-
-
-def _photos(growth: Growth) -> int | None:
-    """About how many photos an epoch went through."""
-    data = growth.training["recipe"].get("data") or [{}]
-    last = growth.log[-1] if growth.log else {}
-    return round(last["step"] / last["epoch"] * data[0]["batch"]) if "step" in last and "batch" in data[0] else None
 
 
 def _faces(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
