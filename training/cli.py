@@ -198,10 +198,10 @@ def throughput(
     ] = None,
 ) -> None:
     """Measure how fast recipes train here, beside plain float32 PyTorch, and keep a JSON line each for `report`."""
-    from training.recipe import list_recipes, load_recipe
+    from training.recipe import list_recipes, load_any_recipe
 
     fields = [] if data_root is None else [f"data_root={data_root}"]
-    wanted = [load_recipe(name, fields, small=small) for name in names or list_recipes("classifier")]
+    wanted = [load_any_recipe(name, fields, small=small) for name in names or list_recipes()]
     from training.records import append_lines
     from training.throughput import THROUGHPUT
     from training.throughput import throughput as measure

@@ -160,7 +160,7 @@ class GanLoop:
         self.gan.generator.train()
         self.gan.discriminator.train()
         for _ in range(self.steps):
-            figures = self.gan.step(lambda: self._real(*next(stream)))
+            figures = self.gan.step(lambda: self.real(*next(stream)))
             self.step += 1
             if not all(np.isfinite(list(figures.values()))):
                 raise TrainingError(
@@ -183,7 +183,8 @@ class GanLoop:
         self._draw_sheet()
         save_state(self.accelerator, self.folder, self.record, self._write_generator)
 
-    def _real(self, views: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def real(self, views: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the loader gives as a batch of `Gan`: pictures and the attributes of the recipe."""
         return self.pictures.to_input(views, self.accelerator.device), targets["attributes"][:, self.columns]
 
     def _pipeline(self) -> FaceGenerator:

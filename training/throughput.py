@@ -13,10 +13,11 @@ from torch import nn
 from facekit.nets import build
 from training.batches import CropDataset
 from training.experiment import hardware
+from training.gan_throughput import gan_throughput
 from training.loop import Loop, view_size
 from training.losses import Criterion
 from training.optimizer import build_optimizer
-from training.recipe import Recipe
+from training.recipe import GanRecipe, Recipe
 from training.records import Record
 from training.results import RECORDS, percent, table
 from training.sets import fitted_to, load_sets
@@ -28,7 +29,7 @@ _PICTURES = 400
 """Cropped of each set: enough for every combination to balance, few enough to crop in seconds."""
 
 
-def throughput(recipe: Recipe, *, steps: int = 8, rounds: int = 3) -> Record:
+def throughput(recipe: Recipe | GanRecipe, *, steps: int = 8, rounds: int = 3) -> Record:
     """Train `recipe` for `rounds` times `steps` steps, in turn with plain PyTorch, after a round that does not count.
 
     Plain PyTorch is the same network, batch, losses and optimizer on the same device in float32, contiguous, with
@@ -37,12 +38,14 @@ def throughput(recipe: Recipe, *, steps: int = 8, rounds: int = 3) -> Record:
     Returns:
         "recipe", "hardware", "batch", "size" (width and height in pixels), the medians "pictures_per_second",
         "plain_pictures_per_second", "gain" (their ratio, round by round), and "waiting", the share of the time in
-        which the network waited for pictures.
+        which the network waited for pictures. Of a generator besides: see `gan_throughput`.
 
     Raises:
         FacekitError: as `fit`.
     """
     parts = tuple(part.model_copy(update={"limit": _PICTURES, "photos_per_person": None}) for part in recipe.data)
+    if isinstance(recipe, GanRecipe):
+        return gan_throughput(recipe.model_copy(update={"data": parts}), steps, rounds)
     changes = {"data": parts, "init": None, "epochs": rounds + 1, "steps": steps, "patience": None}
     with TemporaryDirectory() as runs:
         short = recipe.model_copy(update=changes | {"runs": runs, "sizes": recipe.sizes[-1:]})
@@ -117,16 +120,18 @@ def throughput_section(lines: Iterable[Record]) -> str:
             f"{line['plain_pictures_per_second']:.0f}",
             f"{line['gain']:.2f}",
             percent(line["waiting"]),
+            percent(line["share_of_peak"]) if "share_of_peak" in line else "–",
         ]
         for line in sorted(lines, key=lambda line: (line["recipe"], line["hardware"]))
     ]
     if not rows:
         return ""
-    head = ("recipe", "hardware", "batch", "size", "pictures/s", "plain PyTorch", "gain", "waiting")
+    head = ("recipe", "hardware", "batch", "size", "pictures/s", "plain PyTorch", "gain", "waiting", "of peak")
     return (
         "\n### Throughput\n\nPictures trained a second, loading and augmentation included, beside the same network in "
         "plain float32 PyTorch (contiguous, a batch that lies ready) in the same run, in turn: the medians, and the "
-        "median of the gain of each round.\n\n"
+        "median of the gain of each round. A generator's counts both networks' updates; of peak: the share of what a "
+        "product of large matrices reaches on the same machine in the same precision.\n\n"
         + table(head, rows, words=2)
         + "\n    python -m training throughput [RECIPE]... [--small]\n"
     )
