@@ -136,6 +136,7 @@ def test_sheets_and_animations() -> None:
     assert whole.shape == (24, 24, 3) and whole[0, 17, 0] == 60 and whole[17, 0, 0] == 180
     moving = picture(gif("growth", [sheet(face[None]) for face in faces]))
     assert moving.n_frames == 7 and min(moving.size) >= 200  # type: ignore[attr-defined]
+    assert b"does not exist" in moving.info["comment"]
     moving.seek(6)
     assert moving.info["duration"] == 2500 and abs(moving.convert("RGB").getpixel((3, 3))[0] - 180) <= 4  # type: ignore[index]
 
@@ -193,6 +194,7 @@ def test_the_endpoint(engine: Engine) -> None:
         wanted = generator.sample(3, seed=7, attributes={"Smiling": True}, truncation=0.9)
     for face, one in zip(answer["faces"], wanted, strict=True):
         np.testing.assert_array_equal(np.asarray(picture(face["picture"])), np.asarray(one))
+        assert "does not exist" in picture(face["picture"]).info["Description"]
     for attributes in ("{", "[]", '{"Smiling": 7}'):
         with pytest.raises(GenerationError):
             generate._api_faces(engine, 3, 7, attributes, 0, "")

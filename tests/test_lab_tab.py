@@ -34,6 +34,7 @@ def opened(url: str) -> Image.Image:
 def test_a_run_becomes_an_animation(frame: dict[str, Any]) -> None:
     picture = opened(_gif([frame, {**frame, "step": 30}]))
     assert picture.n_frames == 2 and picture.size == (384, 384)
+    assert picture.info.get("comment", b"").startswith(b"Generated") == (frame is FACES)
 
 
 def test_faces_are_seen_in_the_animation() -> None:

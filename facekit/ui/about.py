@@ -31,6 +31,16 @@ for face in analyzer("photo.jpg").faces:
     print(face.box, face.age, face.gender, face.unsure)
 """
 
+FACES = """\
+import base64
+from gradio_client import Client
+
+answer = Client("http://127.0.0.1:7860").predict(16, 7, '{"Smiling": true}', 0.9, api_name="/generate")
+for face in answer["faces"]:
+    with open(f"face-{face['index']}.png", "wb") as file:
+        file.write(base64.b64decode(face["picture"].split(",")[1]))
+"""
+
 CONTRIBUTE = """\
 python -m training fit faces data_root=path/to/data
 python -m training evaluate --checkpoint runs/001-faces/best --data path/to/data/celeba --json record.json
@@ -52,10 +62,11 @@ def build() -> None:
 def _body() -> str:
     lead = texts()["about.lead"]
     return f"""<div class="fk fk-about"><p data-t="about.lead">{lead}</p>
-{_points("about.who", 4)}{_points("about.not", 3)}
+{_points("about.who", 5)}{_points("about.not", 3)}
 <section><h2>{text("about.api")}</h2><p>{text("about.api.text")}</p>
 {_code("about.api.python", PYTHON)}{_code("about.api.curl", CURL)}{_code("about.api.local", LOCAL)}
-<p class="fk-soft">{text("about.api.fields")}</p></section>
+<p class="fk-soft">{text("about.api.fields")}</p>
+{_code("about.api.faces", FACES)}<p class="fk-soft">{text("about.api.faces.fields")}</p></section>
 <section><h2>{text("about.help")}</h2><p>{text("about.help.text")}</p>{_code("", CONTRIBUTE)}</section></div>"""
 
 

@@ -19,7 +19,7 @@ from facekit.errors import GenerationError
 from facekit.generate import FaceGenerator
 from facekit.growth import Growth
 from facekit.latents import SMALLEST_TRUNCATION, draw, follow, morph, neighbours, truncate, wander
-from facekit.portraits import side_by_side
+from facekit.portraits import GENERATED, side_by_side
 
 MOST_FACES: Final = 64
 FRAMES: Final = 24
@@ -144,7 +144,8 @@ def gif(kind: str, frames: Sequence[Image.Image]) -> str:
     if kind == "growth":
         pace[-1] = _LAST_MILLISECONDS
     first, *others = [frame.quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE) for frame in large]
-    return url(first, "GIF", save_all=True, append_images=others, duration=pace, loop=0, optimize=False)
+    how = {"duration": pace, "loop": 0, "optimize": False, "comment": GENERATED}
+    return url(first, "GIF", save_all=True, append_images=others, **how)
 
 
 def growth_frames(growth: Growth) -> list[Image.Image]:

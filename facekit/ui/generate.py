@@ -281,6 +281,7 @@ def _api_faces(
     from PIL import Image
 
     from facekit.hub import GENERATOR
+    from facekit.portraits import generated_note
     from facekit.ui.drawing import Wish, draw_faces, url
 
     try:
@@ -296,7 +297,7 @@ def _api_faces(
         {
             "index": i,
             "attributes": dict(zip(names, row, strict=True)),
-            "picture": url(Image.fromarray(picture)),
+            "picture": url(Image.fromarray(picture), pnginfo=generated_note()),
         }
         for i, (picture, row) in enumerate(zip(pictures, rows.bool().tolist(), strict=True))
     ]

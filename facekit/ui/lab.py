@@ -18,6 +18,7 @@ from facekit.lab.faces import Faces, sheet
 from facekit.lab.room import Room
 from facekit.lab.settings import PRESETS, LabSettings
 from facekit.plane import MIXTURES, REACH, UNIT, coordinates
+from facekit.portraits import GENERATED
 from facekit.ui.assets import asset
 from facekit.ui.told import or_error
 
@@ -147,9 +148,10 @@ def _gif(frames: list[dict[str, Any]]) -> str:
     if not pictures:
         raise LabError("There is nothing to save yet: run it first.")
     file = io.BytesIO()
-    pictures[0].save(
-        file, "GIF", save_all=True, append_images=pictures[1:], duration=_FRAME_MILLISECONDS, loop=0, optimize=False
-    )
+    how: dict[str, Any] = {"duration": _FRAME_MILLISECONDS, "loop": 0, "optimize": False}
+    if "sheet" in frames[0]:
+        how["comment"] = GENERATED
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], **how)
     return _data_url(file.getvalue(), "gif")
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facekit.portraits import GENERATED
+from facekit.ui.about import FACES
 from facekit.ui.strings import texts
 
 ROOT = ".fk-gen"
@@ -218,6 +220,8 @@ def test_what_is_kept(page: Any) -> None:
     assert grid.value.suggested_filename == "faces-seed-7.png"
     with Image.open(grid.value.path()) as picture:
         assert picture.format == "PNG" and picture.size == (4 * 130 + 2,) * 2
+        picture.verify()
+        assert picture.info["Description"] == GENERATED
     page.click("[data-face='3']")
     with page.expect_download() as face:
         page.click("[data-act=save]")
@@ -229,6 +233,7 @@ def test_what_is_kept(page: Any) -> None:
             page.click(button)
         with Image.open(moving.value.path()) as picture:
             assert picture.format == "GIF" and picture.n_frames >= frames and picture.width >= 200
+            assert picture.info["comment"].decode() == GENERATED
 
 
 def test_a_link_holds_everything(page: Any, browser: Any, server: Any) -> None:
@@ -361,6 +366,15 @@ def test_a_server_that_is_gone_is_told(browser: Any, server: Any) -> None:
     drawn(page, lambda: page.click("[data-row=dice]"))
     assert page.is_hidden(f"{ROOT} [data-part=hint]")
     page.context.close()
+
+
+def test_the_program_that_the_about_tab_shows(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(FACES.replace("http://127.0.0.1:7860", server.url), {})
+    files = sorted(tmp_path.glob("face-*.png"))
+    assert len(files) == 16
+    with Image.open(files[0]) as picture:
+        assert picture.size == (64, 64) and picture.info["Description"] == GENERATED
 
 
 def test_the_endpoint(server: Any) -> None:
