@@ -249,7 +249,9 @@ def networks(recipe: GanRecipe, known: NDArray[np.float32]) -> tuple[Generator, 
         if np.isnan(known).any():
             raise RecipeError("Field attributes: the training pictures do not say all of them.")
         rows, counts = np.unique(known, axis=0, return_counts=True)
-        combinations = [[*map(int, row), round(count / len(known), 5)] for row, count in zip(rows, counts, strict=True)]
+        combinations = [
+            [*map(int, row), round(count / len(known), 5)] for row, count in zip(rows, counts.tolist(), strict=True)
+        ]
     shared = {"size": recipe.size, "attributes": list(recipe.attributes)}
     try:
         return (

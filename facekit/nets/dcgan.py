@@ -17,6 +17,7 @@ Norm = Literal["batch", "spectral", "none"]
 
 
 _LARGEST: Final = 256
+_SLOPE: Final = 0.2  # of the discriminator's leaky ReLUs
 
 
 class Judgement(NamedTuple):
@@ -119,7 +120,7 @@ class DcganDiscriminator(DiffusersNet):
         seen = channels[-1] + minibatch_std
         self.real_head = nn.Conv2d(seen, 1, 4)
         self.attribute_head = nn.Conv2d(channels[-1], len(attributes), 4) if attributes else None
-        self.apply(_start)
+        self.apply(_start if norm != "none" else _he_start)
         if norm == "spectral":
             spectral_norm(self.real_head)
 
@@ -201,7 +202,7 @@ def _down(before: int, after: int, norm: Norm) -> list[nn.Module]:
     if norm == "spectral":
         _start(step)
         step = spectral_norm(step)
-    return [step, *([nn.BatchNorm2d(after)] if norm == "batch" else []), nn.LeakyReLU(0.2, inplace=True)]
+    return [step, *([nn.BatchNorm2d(after)] if norm == "batch" else []), nn.LeakyReLU(_SLOPE, inplace=True)]
 
 
 def _spread(maps: Tensor) -> Tensor:
@@ -218,6 +219,14 @@ def _start(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def _he_start(module: nn.Module) -> None:
+    """Weights that keep the size of what goes through them, where no norm does (He et al., 2015)."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, _SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _keras_start(module: nn.Module) -> None:

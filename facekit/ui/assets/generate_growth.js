@@ -33,7 +33,7 @@
     const marker = svg("line", { class: "marker", y1: top, y2: height - bottom }), dots = series.map((one) => svg("circle", { class: one.dashed ? "dashed" : "", r: 5 }));
     picture.append(marker, ...dots);
     picture.addEventListener("pointerdown", (event) => { const box = picture.getBoundingClientRect(); go(Math.round(((event.clientX - box.left) * width / box.width - left) / (width - left - right) * last)); });
-    const legend = h("figcaption", {}), figure = h("figure", { "data-chart": key }, legend, picture);
+    const legend = h("figcaption", {}), figure = h("figure", { "data-chart": key, style: `width: ${width}px` }, legend, picture);
     figure.mark = (epoch) => {
       marker.setAttribute("x1", x(epoch)); marker.setAttribute("x2", x(epoch));
       legend.replaceChildren(...series.map((one, k) => {
