@@ -30,6 +30,7 @@ from training.cli_options import (
     WorkersOption,
 )
 from training.cli_pack import pack
+from training.cli_report import report
 from training.data.layout import DataWarning
 
 
@@ -60,6 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(pack)
+app.command()(report)
 app.command("lab-start")(lab_start)
 app.command()(judge)
 app.command()(verdicts)
@@ -373,48 +375,6 @@ def prepare(
 
     made = crop(source, out, detector=detector, workers=max(1, workers))
     typer.echo(f"{len(made):,} crops in {out}, {int((~made.found).sum()):,} of them without a face found.")
-
-
-@app.command()
-def report(
-    records: Annotated[
-        list[Path] | None, typer.Argument(help="Records or folders of them; training/results if none.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write; training/RESULTS.md if none.")] = None,
-    experiments: Annotated[
-        Path | None, typer.Option("--experiments", help="Lines of `experiment`; its own file if none.")
-    ] = None,
-    card: Annotated[
-        Path | None, typer.Option("--card", help="A checkpoint folder whose README.md to write as well.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="The checkpoint's name on its card; its folder's if none.")
-    ] = None,
-) -> None:
-    """Write training/RESULTS.md from evaluation records, and with --card the model card of one checkpoint."""
-    from training.experiment import EXPERIMENTS
-    from training.findings import findings_section
-    from training.records import read_lines, read_record, record_files
-    from training.results import RECORDS, RESULTS, results_table
-    from training.systems import systems_section
-    from training.throughput import THROUGHPUT, throughput_section
-
-    read = [read_record(path) for path in record_files(records or [RECORDS])]
-    called = {name, card.name, str(card)} if card is not None else set()
-    own = [record for record in read if record["checkpoint"] in called]
-    if card is not None and not own:
-        raise DataError(
-            f"No record is of {name or card.name}: evaluate it first, or say what it was called with --name."
-        )
-    lines = read_lines(experiments or EXPERIMENTS)
-    more = systems_section(lines) + findings_section(lines) + throughput_section(read_lines(THROUGHPUT))
-    results_table(read, out or RESULTS, more=more)
-    typer.echo(f"{len(read)} records and {len(lines)} experiments in {out or RESULTS}.")
-    if card is not None:
-        from training.report import write_card
-
-        write_card(card, name or card.name, own)
-        typer.echo(f"Card in {card}.")
 
 
 def _evaluated_split(data: Path, split: str | None) -> str:

@@ -94,7 +94,7 @@ def generator_card(
         size=recipe["size"],
         shown=recipe["shown"],
         epochs=training["epoch"],
-        parameters=f"{_parameters(settings):,}",
+        parameters=f"{parameters(settings):,}",
         conditional=f", with {len(attributes)} attributes to choose" if attributes else "",
         several="" if training["epoch"] == 1 else "s",
         choices=f" Can be chosen: {', '.join(attributes)}." if attributes else "",
@@ -117,7 +117,7 @@ def generator_card(
     return str(ModelCard(f"---\n{about.to_yaml()}\n---\n\n{body}"))
 
 
-def _parameters(settings: Mapping[str, Any]) -> int:
+def parameters(settings: Mapping[str, Any]) -> int:
     """How many numbers the network of a generator's config.json has learned."""
     with torch.device("meta"):
         kind = GENERATORS[settings["_class_name"]]
