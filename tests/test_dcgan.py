@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from facekit.nets.dcgan import DcganDiscriminator, DcganGenerator, PublishedDiscriminator, PublishedGenerator
+from facekit.nets.dcgan import DcganDiscriminator, DcganGenerator, PublishedDiscriminator, PublishedGenerator, UpConv
 
 
 def size(model: nn.Module) -> int:
@@ -112,3 +112,19 @@ def test_both_come_back_from_disk(tmp_path: Path) -> None:
     judge = DcganDiscriminator.from_pretrained(tmp_path / "d", low_cpu_mem_usage=False)
     torch.testing.assert_close(again(latents), generator(latents))
     torch.testing.assert_close(judge(again(latents)).real, discriminator(generator(latents)).real)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_up_convolution_is_the_transposed_one_with_its_gradients(bias: bool) -> None:
+    torch.manual_seed(0)
+    own, plain = UpConv(5, 7, 4, 2, 1, bias=bias), nn.ConvTranspose2d(5, 7, 4, 2, 1, bias=bias)
+    plain.load_state_dict(own.state_dict())
+    maps, wanted = torch.randn(2, 5, 6, 6), torch.randn(2, 7, 12, 12)
+    made = []
+    for net in (own, plain):
+        given = maps.clone().requires_grad_()
+        out = net(given)
+        (out * wanted).sum().backward()
+        made.append([out, given.grad, *(weight.grad for weight in net.parameters())])
+    for one, other in zip(*made, strict=True):
+        torch.testing.assert_close(one, other)
