@@ -34,6 +34,7 @@ _SCRIPTS = (
     "generate_quiz.js",
     "generate.js",
     "lab_picture.js",
+    "lab_rewind.js",
     "lab_panel.js",
     "lab_recipe.js",
     "lab_lesson.js",

@@ -95,6 +95,20 @@ def test_step_by_step(page: Any) -> None:
     page.wait_for_selector(f"{ROOT}[data-step='2']")
 
 
+def test_thumbnails_lead_back(page: Any, artefacts: Path) -> None:
+    run_to(page, 260)
+    page.wait_for_selector("[data-part=thumbs] button:nth-child(2)")
+    thumbs = page.locator("[data-part=thumbs] button")
+    assert 2 <= thumbs.count() <= 6
+    steps = [int(thumbs.nth(i).get_attribute("data-step")) for i in range(thumbs.count())]
+    assert steps == sorted(set(steps)) and steps[0] == 0 and steps[-1] < step(page)
+    drawn = thumbs.evaluate_all("all => all.map((one) => one.querySelector('canvas').toDataURL())")
+    assert len(set(drawn)) > 1, "each shows its own moment"
+    page.locator("[data-part=transport]").screenshot(path=artefacts / "lab-thumbs.png")
+    page.click(f"[data-part=thumbs] [data-step='{steps[1]}']")
+    page.wait_for_selector(f"{ROOT}[data-step='{steps[1]}'][data-running=false]")
+
+
 def test_rewind_slow_and_start_over(page: Any) -> None:
     run_to(page, 210)
     page.fill("[data-part=rewind]", "1")

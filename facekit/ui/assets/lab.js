@@ -10,6 +10,7 @@
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const visitor = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
     const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side)]));
+    const thumbs = facekit.labRewind(part("thumbs"), panels.left.now, (step) => rewind(step));
     const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", wants: null };
     const both = () => now.forked ? ["left", "right"] : ["left"];
     const sheets = {};  // of the data's portraits, by its name
@@ -162,7 +163,12 @@
       if (running || document.activeElement !== slider) slider.value = steps.length - 1;
       slider.disabled = steps.length < 2;
       part("rewind-step").textContent = steps[slider.value] ?? 0;
+      thumbs.draw(facekit.language);
       if (frame) root.dataset.step = frame.step;
+    }
+    async function rewind(step) {
+      await tell({ do: "pause" });
+      await tell({ do: "rewind", step });
     }
     function say() {
       const words = both().map((side) => panels[side].now.readings.at(-1)?.state).join(" ");
@@ -224,11 +230,7 @@
     });
     part("recipe").addEventListener("submit", (event) => event.preventDefault());
     part("rewind").addEventListener("input", (event) => { part("rewind-step").textContent = panels.left.now.steps[event.target.value]; });
-    part("rewind").addEventListener("change", async (event) => {
-      const step = panels.left.now.steps[event.target.value];
-      await tell({ do: "pause" });
-      await tell({ do: "rewind", step });
-    });
+    part("rewind").addEventListener("change", (event) => rewind(panels.left.now.steps[event.target.value]));
     addEventListener("pagehide", () => {
       if (!now.started) return;
       const plain = window.fetch;

@@ -41,15 +41,15 @@
   }
   facekit.labPlane = (canvas, real, frame) => {
     const { context, w, h } = pen(canvas);
-    if (frame) drawField(context, frame.field, w, h, parts(colour(canvas, "surface")), parts(colour(canvas, "field")));
+    if (frame?.field) drawField(context, frame.field, w, h, parts(colour(canvas, "surface")), parts(colour(canvas, "field")));
     if (real) {
-      dots(context, real, w, h, Math.max(2, w / 130));
+      dots(context, real, w, h, Math.max(Math.min(2, w / 56), w / 130));
       context.strokeStyle = colour(canvas, "ink-soft");
       context.lineWidth = 1;
       context.stroke();
     }
     if (frame) {
-      dots(context, frame.points, w, h, Math.max(2, w / 150));
+      dots(context, frame.points, w, h, Math.max(Math.min(2, w / 56), w / 150));
       context.fillStyle = colour(canvas, "made");
       context.fill();
     }
@@ -57,11 +57,11 @@
 
   // A picture of portraits, ready to be drawn; of faces what labPlane is of points.
   facekit.labSheet = async (url) => createImageBitmap(await (await fetch(url)).blob());
-  facekit.labFaces = (canvas, sheet) => {
+  facekit.labFaces = (canvas, sheet, share = 1) => {  // `share` of its width and height, from the first portrait on
     const { context, w, h } = pen(canvas);
     if (!sheet) return;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(sheet, 0, 0, w, h);
+    context.imageSmoothingEnabled = share < 1;
+    context.drawImage(sheet, 0, 0, share * sheet.width, share * sheet.height, 0, 0, w, h);
   };
 
   // Lines over steps: series are {name, values: [[step, value]], dashed, colour}; the range grows to hold them.
