@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from facekit.lab.eye import Eye
 from facekit.lab.face_reading import FaceReading
 from facekit.lab.face_run import FaceRun
 from facekit.lab.settings import FACE_PRESETS, LabSettings
@@ -59,6 +60,18 @@ def test_steps_a_second() -> None:
         rate = 100 / (time.perf_counter() - began)
         print(f"\nfaces of {size} pixels: {rate:.1f} steps a second")
         assert size == 64 or rate >= LEAST_STEPS
+
+
+def test_how_long_the_instruments_look() -> None:
+    eye, portraits = Eye(), start("healthy").faces.portraits[:128]
+    for _ in range(3):
+        eye.look(portraits)
+    began = time.perf_counter()
+    for _ in range(10):
+        eye.look(portraits)
+    milliseconds = (time.perf_counter() - began) / 10 / len(portraits) * 1000
+    print(f"\n{milliseconds:.2f} ms a face")
+    assert milliseconds < 1
 
 
 def test_broken_and_mended_from_the_trained_networks() -> None:
