@@ -98,7 +98,7 @@ def generator_card(
         conditional=f", with {len(attributes)} attributes to choose" if attributes else "",
         several="" if training["epoch"] == 1 else "s",
         choices=f" Can be chosen: {', '.join(attributes)}." if attributes else "",
-        example=f", attributes={{{attributes[-1]!r}: True}}".replace("'", '"') if attributes else "",
+        example=f", attributes={{{attributes[0]!r}: True}}".replace("'", '"') if attributes else "",
         data=data,
         photos=f"about {photos(training, log):,}" if log else "the",
         bias=_bias(attributes, settings.get("combinations", [])),
