@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 
 import training.throughput
+from tests.training.test_gan import tiny
 from tests.training.test_loop import generated
 from training.gan import GanLoop
 from training.gan_throughput import _plain_step
-from training.recipe import GanRecipe, load_any_recipe
+from training.recipe import load_any_recipe
 from training.records import Record
 from training.throughput import throughput, throughput_section
 
@@ -42,19 +43,7 @@ def test_a_generator_is_timed_beside_plain_pytorch(
 
 @pytest.mark.usefixtures("fresh_accelerator")
 def test_the_operations_of_a_step_are_those_of_its_products() -> None:
-    recipe = GanRecipe.model_validate(
-        {
-            "name": "tiny",
-            "description": "a GAN whose operations can be counted by hand",
-            "data": [{"path": "generated", "batch": 8}],
-            "size": 8,
-            "generator": {"width": 4, "latent": 8},
-            "discriminator": {"width": 4, "norm": "none"},
-            "epochs": 1,
-            "steps": 1,
-            "precision": "no",
-        }
-    )
+    recipe = tiny(size=8)
     _, flops = _plain_step(GanLoop(recipe, [generated(24, 0)], Path()))
     start, grow = 2 * 8 * 8 * 4 * 16, 2 * 8 * 4 * 3 * 16 * 16  # both layers of the generator, forward
     first, judge = 2 * 8 * 3 * 4 * 16 * 16, 2 * 8 * 4 * 16  # both of the discriminator
