@@ -37,7 +37,7 @@ class LabRun(ABC):
         every: steps between two snapshots at first.
     """
 
-    frames: ClassVar[int] = 20
+    frames: ClassVar[int] = 24
     pause: ClassVar[float] = 0.5
     every: ClassVar[int] = 100
 

@@ -125,7 +125,7 @@ FACE_PRESETS: Final[Mapping[str, Preset]] = {
     ),
     "weak-discriminator": Preset(_FACES | {"start": "trained", "discriminator_rate": 4e-6}, _FACES_REPAIRED),
     "strong-discriminator": Preset(
-        _FACES | {"start": "trained", "discriminator_rate": 4e-3, "discriminator_steps": 5}, _FACES_REPAIRED
+        _FACES | {"start": "trained", "discriminator_rate": 4e-3, "discriminator_steps": 5}, {}
     ),
     "skewed-data": Preset(_FACES | {"start": "trained", "minibatch_std": True, "skew": 0.95}, {"skew": 0.0}),
     "no-norm": Preset(_FACES | {"generator_norm": "none"}, {}),

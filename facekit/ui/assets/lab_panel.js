@@ -52,7 +52,7 @@
       },
       // Show the next frame that has come; the newest where they come faster than they can be shown.
       tick(time) {
-        if (!now.queue.length || (time - now.drawn < 45 && now.queue.length < 12)) return;
+        if (!now.queue.length || (time - now.drawn < 32 && now.queue.length < 12)) return;
         const frame = now.queue.length > 12 ? now.queue.splice(0, now.queue.length).at(-1) : now.queue.shift();
         now.drawn = time;
         now.frames.push(frame.sheet ? { step: frame.step, sheet: frame.sheet } : { step: frame.step, points: frame.points });
