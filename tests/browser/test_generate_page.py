@@ -323,6 +323,7 @@ def test_in_another_language(page: Any, language: str, artefacts: Path) -> None:
 @pytest.mark.parametrize(("name", "width", "height"), [("phone", 390, 844), ("tablet", 820, 1180)])
 def test_narrow_screens(browser: Any, server: Any, artefacts: Path, name: str, width: int, height: int) -> None:
     page = visit(browser, server, viewport={"width": width, "height": height}, has_touch=True, is_mobile=True)
+    page.screenshot(path=artefacts / f"generate-{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     grid = page.locator("[data-part=grid]").bounding_box()
     assert grid["width"] > width - 80
@@ -337,7 +338,6 @@ def test_narrow_screens(browser: Any, server: Any, artefacts: Path, name: str, w
     page.locator("[data-part=growth]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-part=growth][data-state=ready]")
     page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=artefacts / f"generate-{name}.png", full_page=True)
     page.context.close()
 
 

@@ -66,7 +66,7 @@
       h("label", { class: "fk-gen-seed" }, h("span", {}, t("gen.seed")), h("span", {}, seed, dice)),
       h("label", {}, h("span", {}, t("gen.count")), count),
       h("div", { class: "fk-gen-truncation" }, h("span", { "aria-hidden": "true" }, h("span", {}, t("gen.truncation.low")), h("span", {}, t("gen.truncation.high"))), slider),
-      ...(about.checkpoints.length > 1 ? [h("label", {}, h("span", {}, t("option.checkpoint")), h("select", { "data-row": "checkpoint", onchange: (event) => tool.set({ checkpoint: event.target.value, attributes: {} }) },
+      ...(about.checkpoints.length > 1 ? [h("label", { class: "fk-gen-checkpoint" }, h("span", {}, t("option.checkpoint")), h("select", { "data-row": "checkpoint", "aria-label": t("option.checkpoint"), onchange: (event) => tool.set({ checkpoint: event.target.value, attributes: {} }) },
         about.checkpoints.map((name) => h("option", { value: name, selected: name === about.checkpoint }, name))))] : []),
       walk);
     if (mine) row.querySelector(`[data-row="${mine}"]`)?.focus();
