@@ -6,7 +6,7 @@ import pytest
 from accelerate.state import AcceleratorState
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def fresh_accelerator() -> Iterator[None]:
     """accelerate keeps the precision of the first run of a process."""
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -22,8 +22,6 @@ from training.data.prepare import MARGIN
 from training.diversity import Judge, describe_reference, judge_run, kept_generators, real_portraits, run_recipe
 from training.gan import GanLoop
 
-pytestmark = pytest.mark.usefixtures("fresh_accelerator")
-
 NAMES = {*Figures.__dataclass_fields__, "verdict", "frechet_floor", "natural_vendi", "judging_seconds"}
 
 

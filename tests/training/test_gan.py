@@ -20,8 +20,6 @@ from training.data.prepare import MARGIN
 from training.gan import PIPELINE, SHEETS, FacePictures, GanLoop, contact_sheet, networks
 from training.recipe import GanRecipe, list_recipes, load_any_recipe
 
-pytestmark = pytest.mark.usefixtures("fresh_accelerator")
-
 WEIGHTS = "generator/diffusion_pytorch_model.safetensors"
 
 

@@ -63,7 +63,6 @@ def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pyte
     assert "63.png" in entries[0]["files"]
 
 
-@pytest.mark.usefixtures("fresh_accelerator")
 @pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_it_learns_and_keeps_the_best_weights(precision: str, tmp_path: Path) -> None:
     loop = make_loop(tiny(tmp_path, epochs=4, steps=12, precision=precision), tmp_path / "run")

@@ -28,7 +28,6 @@ def test_a_recipe_is_timed_beside_plain_pytorch(
     assert not (tmp_path / "runs").exists()  # it leaves no run behind
 
 
-@pytest.mark.usefixtures("fresh_accelerator")
 def test_a_generator_is_timed_beside_plain_pytorch(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,7 +40,6 @@ def test_a_generator_is_timed_beside_plain_pytorch(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.usefixtures("fresh_accelerator")
 def test_the_operations_of_a_step_are_those_of_its_products() -> None:
     recipe = tiny(size=8)
     _, flops = _plain_step(GanLoop(recipe, [generated(24, 0)], Path()))
