@@ -1,4 +1,4 @@
-"""The shipped generators side by side: what each learned from, and how many different faces it draws."""
+"""The shipped generators side by side: how far each was trained, and how many different faces it draws."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,8 @@ def generators_section(zoo: Path = ZOO) -> str:
         + table((*head, *more), rows, words=2)
         + "\n"
         + "".join(reasons)
-        + "\n    python -m training pack runs/NNN-dcgan-conditional facekit/zoo/dcgan-conditional\n"
+        + "\n    python -m training fit dcgan-conditional data_root=../shared/data\n"
+        + "    python -m training pack runs/NNN-dcgan-conditional facekit/zoo/dcgan-conditional\n"
     )
 
 
