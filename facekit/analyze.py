@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterable
 from time import perf_counter
 
@@ -12,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from facekit.align import FRAMINGS, Framing, crop_face, resize_crop
 from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
+from facekit.freeze import freeze
 from facekit.hub import CLASSIFIER, find_checkpoint
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
@@ -43,7 +43,8 @@ class FaceAnalyzer:
         self.checkpoint, self.detector = checkpoint, detector
         self.device = torch.device(device or "cpu")
         self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
-        self._frozen = _freeze(self.model, checkpoint.config.input_size, self.device)
+        width, height = checkpoint.config.input_size
+        self._frozen = freeze(self.model, (2, 3, height, width), self.device)
 
     @classmethod
     def from_pretrained(
@@ -166,23 +167,6 @@ class FaceAnalyzer:
         views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])
         x = torch.from_numpy(views).to(self.device).permute(0, 3, 1, 2).float()
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-
-
-def _freeze(model: nn.Module, size: tuple[int, int], device: torch.device) -> nn.Module:
-    """The same network as one graph, batch norms folded in and kernels laid out for the processor: half the time."""
-    example = torch.zeros((2, 3, size[1], size[0]), device=device).contiguous(memory_format=torch.channels_last)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # what replaces it needs a C++ compiler on the user's machine
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # windows become constants: pictures have one size
-        traced = torch.jit.trace(model, example, strict=False)
-        if device.type == "cpu":
-            try:
-                fast = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
-                fast(example)
-                return fast
-            except RuntimeError:  # oneDNN lacks an operation: adaptive pooling to sides that do not divide, say
-                pass
-        return torch.jit.freeze(traced)
 
 
 def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:

@@ -8,10 +8,12 @@ from time import perf_counter
 import cv2
 import numpy as np
 import pytest
+import torch
+from facenet_pytorch.models.mtcnn import PNet
 from numpy.typing import NDArray
 
 from facekit.detect import DETECTORS, Detector, load_detector
-from facekit.detect.mtcnn import MTCNNDetector
+from facekit.detect.mtcnn import MTCNNDetector, _pyramid
 from facekit.errors import UnknownName
 from facekit.images import read_image
 
@@ -117,14 +119,10 @@ def test_unknown_name() -> None:
 
 
 def test_same_faces_as_facenet_pytorch(shared_data: Path) -> None:
-    """Every face above .95 is found by both.
-
-    The boxes differ by a few pixels (IoU of 68 faces: mean 0.94, minimum 0.78), because the pictures the networks see
-    are averaged down in another way.
-    """
+    """Every face above .95 is found by both, in the same place but for a few where another proposal won."""
     from facenet_pytorch import MTCNN
 
-    reference, ours = MTCNN(min_face_size=24, keep_all=True), MTCNNDetector(factor=0.709)  # facenet-pytorch's pyramid
+    reference, ours = MTCNN(min_face_size=24, keep_all=True), MTCNNDetector(max_pixels=10_000_000)
     overlaps: list[float] = []
     for file in sorted((shared_data / "detection" / "faces").glob("*.jpg")):
         picture = read_image(file)
@@ -139,8 +137,28 @@ def test_same_faces_as_facenet_pytorch(shared_data: Path) -> None:
         sure = found.boxes[found.scores > 0.95]
         assert all(max((overlap(box, other) for box in boxes), default=0.0) > 0.6 for other in sure), file.name
     assert len(overlaps) > 60
-    assert min(overlaps) > 0.7
-    assert np.mean(overlaps) > 0.92
+    assert min(overlaps) > 0.85
+    assert np.mean(overlaps) > 0.99
+
+
+def test_textures_cannot_cost_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, astronaut: Picture) -> None:
+    """With one candidate a stage the astronaut is still found: the best ones are kept."""
+    monkeypatch.setattr("facekit.detect.mtcnn._BOUNDS", (1, 1, 1))
+    assert len(detector("mtcnn")(astronaut)) == 1
+
+
+@pytest.mark.parametrize("size", [(640, 480), (641, 333), (97, 1200), (25, 25), (24, 24), (1921, 1081)])
+def test_every_level_of_the_pyramid_has_its_own_place(size: tuple[int, int]) -> None:
+    pyramid = _pyramid(*size, 0.5, 0.709)
+    taken = np.zeros(pyramid.size, int)
+    for x, y, width, height in pyramid.places:
+        assert x % 2 == y % 2 == 0
+        taken[y : y + height, x : x + width] += 1
+    assert taken.max() == 1
+    assert taken.mean() > 0.6
+    for i, (_, _, width, height) in enumerate(pyramid.places):
+        _, answers = PNet()(torch.zeros(1, 3, height, width))
+        assert int((pyramid.cells == i).sum()) == answers[0, 0].numel()
 
 
 @BOTH

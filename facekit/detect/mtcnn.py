@@ -1,25 +1,30 @@
 """MTCNN (Zhang et al., 2016): facenet-pytorch's three networks and weights under a cascade of our own.
 
-facenet-pytorch's cascade resizes the full image once a scale, cuts candidates out one by one, and takes as many as the
-first network proposes (600 ms on textures). Here every pyramid level is made from the one above it, pictures and
-candidates stay bytes until a network sees them, and the number of candidates is bounded.
+It finds what facenet-pytorch's `MTCNN.detect` finds. That one resizes the full image and runs the first network once a
+scale, cuts candidates out one by one, and takes as many as that network proposes (600 ms on textures). Here everything
+is averaged from one table of sums, the pyramid is one picture, and the number of candidates is bounded.
 """
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
 import cv2
 import numpy as np
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
-from torch import Tensor
-from torchvision.ops import nms
+from torch import Tensor, nn
+from torchvision.ops import batched_nms, nms
 
 from facekit.detect.base import Detections
+from facekit.detect.summed_area import GREY, MAX_PIXELS, SummedArea
+from facekit.freeze import freeze
 
 _CELL, _STRIDE = 12, 2  # PNet looks at 12x12 windows, two pixels apart
-_MAX_CANDIDATES = (600, 120)  # for RNet, for ONet: they bound the time that a texture can cost
-_GREY = 128  # beyond the border
+_BOUNDS = (4000, 600, 120)  # windows of PNet that compete, candidates for RNet and for ONet, at 640x480 pixels
+_TILE, _CHUNK = 128, 64 * 24**2  # side of what PNet answers at once, pixels of candidates: what stays in the cache
 
 
 class MTCNNDetector:
@@ -29,8 +34,7 @@ class MTCNNDetector:
         min_face_size: the smallest face side found, in pixels. Above `max_pixels` it grows with the image, so that time
             stays bounded: a 12-megapixel photo is searched for faces from 57 px.
         thresholds: of PNet, RNet and ONet, in [0, 1].
-        factor: between two levels of the image pyramid, in (0, 1); on ten photos 0.6 finds the same 42 of
-            43 faces as the usual 0.709, in about half the time.
+        factor: between two levels of the image pyramid, in (0, 1).
         device: a torch device; `None` is the CPU.
     """
 
@@ -41,66 +45,76 @@ class MTCNNDetector:
         *,
         min_face_size: int = 24,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.85),
-        factor: float = 0.6,
+        factor: float = 0.709,
         max_pixels: int = 2_100_000,
         device: str | None = None,
     ) -> None:
         self.min_face_size, self.max_pixels = min_face_size, max_pixels
         self.thresholds, self.factor = thresholds, factor
         self.device = torch.device(device or "cpu")
-        nets = (net().eval().requires_grad_(False).to(self.device) for net in (PNet, RNet, ONet))
-        self.pnet, self.rnet, self.onet = nets
+        pnet, rnet, onet = (self._ready(net()) for net in (_Proposals, RNet, ONet))
+        self._pnet = pnet  # frozen it would be slower
+        self._rnet, self._onet = (freeze(net, (16, 3, n, n), self.device) for net, n in ((rnet, 24), (onet, 48)))
 
-    @torch.inference_mode()
     def __call__(self, image: NDArray[np.uint8]) -> Detections:
         """Faces of an (H, W, 3) uint8 RGB image."""
         height, width = image.shape[:2]
-        image = np.ascontiguousarray(image)
         min_face = self.min_face_size * math.sqrt(max(1.0, height * width / self.max_pixels))
-        boxes = self._propose(image, min_face)
-        boxes = self._refine(image, boxes)
-        boxes, scores, landmarks = self._output(image, boxes)
-        order = scores.argsort(descending=True)
-        found = [part[order].float().cpu().numpy() for part in (boxes, scores, landmarks)]
+        shrink = math.sqrt(max(1.0, height * width / MAX_PIXELS))
+        if shrink > 1:  # no more pixels than ONet can see
+            size = (max(1, int(width / shrink)), max(1, int(height / shrink)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        area = SummedArea(image)
+        with torch.inference_mode():
+            boxes, scores, landmarks = self._output(area, self._refine(area, self._propose(area, min_face / shrink)))
+        scale = torch.tensor([width / area.width, height / area.height])
+        found = [part.numpy() for part in (boxes * scale.repeat(2), scores, landmarks * scale)]
         return Detections(found[0], found[1], found[2])
 
-    def _propose(self, image: NDArray[np.uint8], min_face: float) -> Tensor:
+    def _propose(self, area: SummedArea, min_face: float) -> Tensor:
         """PNet over an image pyramid: candidate squares (M, 4), best first."""
-        height, width = image.shape[:2]
-        scale, level = _CELL / min_face, image
-        found: list[tuple[Tensor, Tensor, Tensor]] = []
-        while min(height, width) * scale >= _CELL:
-            size = (int(width * scale + 1), int(height * scale + 1))
-            level = cv2.resize(level, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-            regression, probability = self.pnet(self._tensor(level[None]))
-            score = probability[0, 1]
-            y, x = torch.where(score >= self.thresholds[0])
-            corner = torch.stack([x, y], 1) * _STRIDE  # (M, 2)
-            window = (torch.cat([corner + 1, corner + _CELL], 1) / scale).floor()
-            kept = nms(window, score[y, x], 0.5)[: _MAX_CANDIDATES[0]]
-            found.append((window[kept], score[y, x][kept], regression[0, :, y, x].T[kept]))
-            scale *= self.factor
-        if not found:
-            return torch.zeros((0, 4), device=self.device)
-        windows, scores, offsets = (torch.cat(parts) for parts in zip(*found, strict=True))
-        kept = nms(windows, scores, 0.7)[: _MAX_CANDIDATES[0]]
-        return _square(_shift(windows[kept], offsets[kept], 0))
+        if min(area.width, area.height) < min_face:
+            return torch.zeros((0, 4))
+        levels = _pyramid(area.width, area.height, _CELL / min_face, self.factor)
+        picture = torch.full((*levels.size, 3), GREY)
+        for left, top, width, height in levels.places:
+            area.resize(picture[top : top + height, left : left + width].numpy())
+        answers = self._first(picture)  # (5, h, w)
+        probability = answers[0].sigmoid()
+        y, x = torch.where((probability >= self.thresholds[0]) & (levels.cells >= 0))
+        order = levels.cells[y, x].argsort(stable=True)  # where scores are equal, the finer level wins
+        order = order[probability[y, x][order].argsort(descending=True, stable=True)][: _bound(0, area)]
+        y, x = y[order], x[order]
+        scores, level = probability[y, x], levels.cells[y, x].long()
+        corner = torch.stack([x, y], 1) * _STRIDE - levels.corners[level]
+        windows = (torch.cat([corner + 1, corner + _CELL], 1) / levels.scales[level, None]).floor()
+        kept = batched_nms(windows, scores, level, 0.5)
+        kept = kept[nms(windows[kept], scores[kept], 0.7)][: _bound(1, area)]
+        return _square(_shift(windows[kept], answers[1:, y[kept], x[kept]].T, 0))
 
-    def _refine(self, image: NDArray[np.uint8], boxes: Tensor) -> Tensor:
+    def _first(self, picture: Tensor) -> Tensor:
+        """PNet tile by tile: a picture (H, W, 3), sides even, to face logits and box offsets (5, h, w)."""
+        answers = torch.empty((5, len(picture) // _STRIDE - 5, picture.shape[1] // _STRIDE - 5))
+        for rows, columns in product(_tiles(answers.shape[1]), _tiles(answers.shape[2])):
+            y, x = (slice(tile.start * _STRIDE, (tile.stop + 5) * _STRIDE) for tile in (rows, columns))
+            answers[:, rows, columns] = self._pnet(self._input(picture[None, y, x]))[0]
+        return answers
+
+    def _refine(self, area: SummedArea, boxes: Tensor) -> Tensor:
         """RNet: fewer and better squares (M, 4), best first."""
         if not len(boxes):
             return boxes
-        offsets, probability = self.rnet(self._tensor(_cut(image, boxes, 24)))
+        offsets, probability = self._answers(self._rnet, area, boxes, 24)
         passed = probability[:, 1] > self.thresholds[1]
         boxes, scores, offsets = boxes[passed], probability[passed, 1], offsets[passed]
-        kept = nms(boxes, scores, 0.7)[: _MAX_CANDIDATES[1]]
+        kept = nms(boxes, scores, 0.7)[: _bound(2, area)]
         return _square(_shift(boxes[kept], offsets[kept]))
 
-    def _output(self, image: NDArray[np.uint8], boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """ONet: final boxes (N, 4), scores (N,), landmarks (N, 5, 2)."""
+    def _output(self, area: SummedArea, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """ONet: final boxes (N, 4), scores (N,), landmarks (N, 5, 2), best first."""
         if not len(boxes):
             return boxes, boxes.new_zeros(0), boxes.new_zeros((0, 5, 2))
-        offsets, points, probability = self.onet(self._tensor(_cut(image, boxes, 48)))
+        offsets, points, probability = self._answers(self._onet, area, boxes, 48)
         passed = probability[:, 1] > self.thresholds[2]
         boxes, scores, offsets, points = boxes[passed], probability[passed, 1], offsets[passed], points[passed]
         size = (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]  # (N, 1, 2)
@@ -109,29 +123,111 @@ class MTCNNDetector:
         kept = _nms_min(boxes, scores, 0.7)
         return boxes[kept], scores[kept], landmarks[kept]
 
-    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [-1, 1]."""
-        return (torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() - 127.5) / 128
+    def _answers(self, net: nn.Module, area: SummedArea, boxes: Tensor, side: int) -> tuple[Tensor, ...]:
+        """What `net` says of the parts of a picture in boxes (N, 4), N at least 1: one tensor (N, ...) an output."""
+        parts = [net(self._input(area.crops(some, side))) for some in _pixels(boxes).split(_CHUNK // side**2)]
+        return tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
+
+    def _ready(self, net: nn.Module) -> nn.Module:
+        """The network for evaluation, its first convolution taking values in [0, 255] in place of [-1, 1]."""
+        state = net.requires_grad_(False).state_dict()
+        state["conv1.bias"] -= state["conv1.weight"].sum((1, 2, 3)) * (127.5 / 128)
+        state["conv1.weight"] /= 128
+        return net.eval().to(self.device).to(memory_format=torch.channels_last)
+
+    def _input(self, pixels: Tensor) -> Tensor:
+        """(N, H, W, 3) to (N, 3, H, W), channels last."""
+        return pixels.permute(0, 3, 1, 2).to(self.device)
 
 
-def _cut(image: NDArray[np.uint8], boxes: Tensor, size: int) -> NDArray[np.uint8]:
-    """(N, size, size, 3) area-averaged crops; grey where they reach over the border.
+class _Proposals(nn.Module):
+    """PNet with one logit in place of two probabilities, two empty channels to fill a vector, and a leaner pooling."""
 
-    Boxes count pixels from 1 and include both ends, as the networks were trained.
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 12, 3), nn.PReLU(12)
+        self.conv2, self.prelu2 = nn.Conv2d(12, 16, 3), nn.PReLU(16)
+        self.conv3, self.prelu3 = nn.Conv2d(16, 32, 3), nn.PReLU(32)
+        self.conv4 = nn.Conv2d(32, 5, 1)
+        state = PNet().state_dict()
+        for part in ("weight", "bias"):
+            other, face = state[f"conv4_1.{part}"]
+            state[f"conv4.{part}"] = torch.cat([(face - other)[None], state[f"conv4_2.{part}"]])
+        for key, values in self.state_dict().items():
+            values.zero_()[tuple(slice(size) for size in state[key].shape)] = state[key]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W), sides even, to face logits and box offsets (B, 5, H / 2 - 5, W / 2 - 5)."""
+        x = self.prelu1(self.conv1(x))
+        x = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+        x = torch.maximum(x[..., ::2], x[..., 1::2])
+        return self.conv4(self.prelu3(self.conv3(self.prelu2(self.conv2(x)))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pyramid:
+    """Where the L levels of an image pyramid lie in one picture, PNet's input.
+
+    Attributes:
+        size: height and width of the picture.
+        places: x, y, width and height of every level.
+        scales: (L,) of every level relative to the image.
+        corners: (L, 2) x and y of every level's corner.
+        cells: which level a cell of PNet's output belongs to, -1 for none: (h, w) int8.
     """
-    height, width = image.shape[:2]
-    crops = np.empty((len(boxes), size, size, 3), np.uint8)
-    for crop, (x1, y1, x2, y2) in zip(crops, boxes.int().tolist(), strict=True):
-        x1, y1 = x1 - 1, y1 - 1
-        part = image[max(y1, 0) : max(y2, 0), max(x1, 0) : max(x2, 0)]
-        if not part.size:
-            crop[:] = _GREY
-            continue
-        over = max(-y1, 0), max(y2 - height, 0), max(-x1, 0), max(x2 - width, 0)
-        if any(over):
-            part = cv2.copyMakeBorder(part, *over, cv2.BORDER_CONSTANT, value=(_GREY,) * 3)  # type: ignore[assignment]
-        cv2.resize(part, (size, size), dst=crop, interpolation=cv2.INTER_AREA)
-    return crops
+
+    size: tuple[int, int]
+    places: list[tuple[int, int, int, int]]
+    scales: Tensor
+    corners: Tensor
+    cells: Tensor
+
+
+@lru_cache(maxsize=16)
+def _pyramid(width: int, height: int, scale: float, factor: float) -> _Pyramid:
+    """The levels from `scale` until the image is as small as a cell, one at least, each in the first free place."""
+    scales: list[float] = []
+    places: list[tuple[int, int, int, int]] = []
+    free = [(0, 0, math.inf, height * scale + 2)]  # x, y, width and height of rectangles, the unbounded one last
+    while min(width, height) * scale >= _CELL:
+        w, h = int(width * scale + 1), int(height * scale + 1)
+        x, y, room, depth = place = next(place for place in free if w <= place[2] and h <= place[3])
+        w2, h2 = _even(w), _even(h)  # the next level starts on PNet's stride
+        i = free.index(place)
+        free[i : i + 1] = [(x, y + h2, w2, depth - h2), (x + w2, y, room - w2, depth)]
+        places.append((x, y, w, h))
+        scales.append(scale)
+        scale *= factor
+    size = (_even(max(y + h for _, y, _, h in places)), _even(max(x + w for x, _, w, _ in places)))
+    cells = torch.full((_cells(size[0]), _cells(size[1])), -1, dtype=torch.int8)
+    for i, (x, y, w, h) in enumerate(places):
+        cells[y // 2 : y // 2 + _cells(h), x // 2 : x // 2 + _cells(w)] = i
+    return _Pyramid(size, places, torch.tensor(scales), torch.tensor(places)[:, :2], cells)
+
+
+def _even(length: int) -> int:
+    return length + length % _STRIDE
+
+
+def _cells(length: int) -> int:
+    """How many windows PNet sees along `length` pixels, the last one perhaps a pixel over the end."""
+    return (length - 1) // _STRIDE - 4
+
+
+def _tiles(length: int) -> list[slice]:
+    """Parts of `length` of much the same size, `_TILE` at most."""
+    step = math.ceil(length / math.ceil(length / _TILE))
+    return [slice(i, min(i + step, length)) for i in range(0, length, step)]
+
+
+def _bound(stage: int, area: SummedArea) -> int:
+    """How many candidates `stage` may have: it bounds the time that a texture costs, and grows with the image."""
+    return int(_BOUNDS[stage] * max(1.0, area.height * area.width / (640 * 480)))
+
+
+def _pixels(boxes: Tensor) -> Tensor:
+    """Boxes (N, 4) as whole pixels counted from 0, ends excluded; the networks were trained to count from 1."""
+    return boxes.long() - torch.tensor([1, 1, 0, 0])
 
 
 def _shift(boxes: Tensor, offsets: Tensor, inclusive: int = 1) -> Tensor:
@@ -150,13 +246,13 @@ def _square(boxes: Tensor) -> Tensor:
 def _nms_min(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     """Non-maximum suppression by intersection over the *smaller* area, so that a box inside another goes."""
     kept: list[int] = []
-    area = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
+    area = (boxes[:, 2:] - boxes[:, :2] + 1).clamp(min=0).prod(1)
     for i in scores.argsort(descending=True).tolist():
         if kept:
             low = torch.maximum(boxes[i, :2], boxes[kept, :2])
             high = torch.minimum(boxes[i, 2:], boxes[kept, 2:])
-            overlap = (high - low).clamp(min=0).prod(1) / torch.minimum(area[i], area[kept])
+            overlap = (high - low + 1).clamp(min=0).prod(1) / torch.minimum(area[i], area[kept])
             if bool((overlap > threshold).any()):
                 continue
         kept.append(i)
-    return torch.tensor(kept, dtype=torch.long, device=boxes.device)
+    return torch.tensor(kept, dtype=torch.long)
