@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from facekit.errors import FacekitError
     from facekit.face import Age, Expression, Face, Gender, Report
     from facekit.generate import FaceGenerator
+    from facekit.live import LiveAnalyzer
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ __all__ = [
     "FaceSample",
     "FacekitError",
     "Gender",
+    "LiveAnalyzer",
     "Report",
     "__version__",
     "diversity_report",
@@ -37,6 +39,7 @@ _HOMES = {
     "FaceSample": "diversity",
     "FacekitError": "errors",
     "Gender": "face",
+    "LiveAnalyzer": "live",
     "Report": "face",
     "diversity_report": "diversity",
 }

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from facekit.align import FRAMINGS, Framing, crop_face, resize_crop
 from facekit.answers import Answers, decode
@@ -22,6 +22,7 @@ from facekit.freeze import freeze
 from facekit.hub import CLASSIFIER, find_checkpoint
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
+from facekit.nets.heads import HeadedNet
 
 ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
 
@@ -42,9 +43,9 @@ class FaceAnalyzer:
     def __init__(self, checkpoint: Checkpoint, detector: Detector, *, device: str | None = None) -> None:
         self.checkpoint, self.detector = checkpoint, detector
         self.device = torch.device(device or "cpu")
-        self.model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
+        self.model: HeadedNet = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
         width, height = checkpoint.config.input_size
-        self._frozen = freeze(self.model, (2, 3, height, width), self.device)
+        self._embed = freeze(_Embedding(self.model).eval(), (2, 3, height, width), self.device)
 
     @classmethod
     def from_pretrained(
@@ -104,7 +105,7 @@ class FaceAnalyzer:
         reports, first = [], 0
         for (height, width), detections, milliseconds in found:
             count = len(detections)
-            faces = [_face(detections, i, answers, first + i) for i in range(count) if answers]
+            faces = [face_of(detections, i, answers, first + i) for i in range(count) if answers]
             faces.sort(key=lambda face: face.box[0] + face.box[2])
             share = reading * count / max(1, len(crops))
             timing = {"detect": milliseconds, "read": share}
@@ -121,45 +122,44 @@ class FaceAnalyzer:
         """The (H, W, 3) crop of `face` that the network looked at; `image` is upright (H, W, 3) uint8 RGB."""
         return crop_face(image, face.landmarks, framing=self.framing)
 
-    @torch.inference_mode()
     def predict(self, crops: NDArray[np.uint8]) -> Answers:
         """Answers for crops of the checkpoint's framing, canonical ones for the shipped default.
 
-        Each crop is read twice, as it is and mirrored, and the logits are averaged.
+        Each crop is read twice, as it is and mirrored.
 
         Args:
             crops: (N, H, W, 3) uint8 RGB, N at least 1.
         """
-        parts = [self.logits(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)]
-        logits = {head: torch.cat([part[head] for part in parts]).float().cpu() for head in parts[0]}
-        return decode(logits, self.checkpoint.config.tasks, self.checkpoint.config.calibration)
-
-    def logits(self, crops: NDArray[np.uint8]) -> dict[str, Tensor]:
-        """Uncalibrated logits (N, size) by task, averaged over the crop and its mirror image."""
-        x = self.normalize(crops)
-        pairs = self._frozen(torch.cat([x, x.flip(3)]))
-        return {task: values.view(2, len(x), -1).mean(0) for task, values in pairs.items()}
+        return self.answer(self.embed(crops))
 
     @torch.inference_mode()
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, D) embeddings, what the heads read their answers from, averaged over the crop and its mirror image.
+    def embed(self, crops: NDArray[np.uint8], *, mirrored: bool = True) -> NDArray[np.float32]:
+        """(N, D) embeddings, what the heads read their answers from.
 
         Args:
             crops: (N, H, W, 3) uint8 RGB of the checkpoint's framing, N at least 1.
+            mirrored: average over the crop and its mirror image, for twice the work.
         """
         parts = []
         for i in range(0, len(crops), _BATCH):
             x = self.normalize(crops[i : i + _BATCH])
-            pairs = self.model.embed(torch.cat([x, x.flip(3)]))
-            parts.append(pairs.view(2, len(x), -1).mean(0).float().cpu())
+            views = self._embed(torch.cat([x, x.flip(3)]) if mirrored else x)
+            parts.append(views.view(-1, len(x), views.shape[1]).mean(0).float().cpu())
         embeddings: NDArray[np.float32] = torch.cat(parts).numpy()
         return embeddings
 
-    @torch.inference_mode()
     def answer(self, embeddings: NDArray[np.float32]) -> Answers:
         """Answers for embeddings (N, D) of `embed`: the same as `predict` gives for the crops, as heads are linear."""
+        return self.decode(self.logits(embeddings))
+
+    @torch.inference_mode()
+    def logits(self, embeddings: NDArray[np.float32]) -> dict[str, Tensor]:
+        """Uncalibrated logits (N, size) by task for embeddings (N, D), on the CPU."""
         logits = self.model.answer(torch.from_numpy(embeddings).to(self.device))
-        logits = {head: values.float().cpu() for head, values in logits.items()}
+        return {head: values.float().cpu() for head, values in logits.items()}
+
+    def decode(self, logits: dict[str, Tensor]) -> Answers:
+        """Calibrated answers for `logits`, (N, size) float32 on the CPU by task."""
         return decode(logits, self.checkpoint.config.tasks, self.checkpoint.config.calibration)
 
     def normalize(self, crops: NDArray[np.uint8]) -> Tensor:
@@ -169,7 +169,19 @@ class FaceAnalyzer:
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def _face(detections: Detections, i: int, answers: Answers, row: int) -> Face:
+class _Embedding(nn.Module):
+    """The part of a network below its heads."""
+
+    def __init__(self, net: HeadedNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] to (B, D)."""
+        return self.net.embed(crops)
+
+
+def face_of(detections: Detections, i: int, answers: Answers, row: int) -> Face:
     """Detection `i` of a picture and row `row` of the answers as a Face."""
     x1, y1, x2, y2 = detections.boxes[i].tolist()
     unsure: list[str] = []

@@ -4,6 +4,7 @@ FacekitError
 ├── ImageError               the picture cannot be used
 │   ├── UnreadableImage      empty, truncated, not an image, or a format we do not decode
 │   └── ImageTooLarge        more bytes or more pixels than the limits allow
+├── VideoError               a clip cannot be read, or its frames are not in order
 ├── UnknownName              a detector, attribute, recipe or task that does not exist
 ├── CheckpointError          a checkpoint cannot be used
 │   ├── CheckpointNotFound   neither shipped, nor a folder, nor cached, nor on the Hub
@@ -31,6 +32,10 @@ class UnreadableImage(ImageError):
 
 class ImageTooLarge(ImageError):
     """More bytes or more pixels than the limits allow; found in the header, before decoding."""
+
+
+class VideoError(FacekitError):
+    """A clip cannot be read, or its frames are not in order."""
 
 
 class UnknownName(FacekitError):

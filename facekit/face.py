@@ -48,6 +48,8 @@ class Face:
         gender, age, expression: see their types.
         unsure: the names of the answers that the checkpoint cannot stand behind: attribute names, "gender",
             "expression". A probability is listed when its calibrated confidence is inside the checkpoint's unsure band.
+        track: the number of this person in a video, from 1 on; `None` in a photo.
+        presence: 1, and falling to 0 while a face of a video is not seen any more.
     """
 
     box: tuple[float, float, float, float]
@@ -59,6 +61,8 @@ class Face:
     age: Age | None = None
     expression: Expression | None = None
     unsure: tuple[str, ...] = ()
+    track: int | None = None
+    presence: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; pixels with two decimals, probabilities with four, years with one."""
@@ -75,6 +79,7 @@ class Face:
                 "probabilities": {k: round(p, 4) for k, p in self.expression.probabilities.items()},
             },
             "unsure": list(self.unsure),
+            **({"track": self.track, "presence": round(self.presence, 2)} if self.track is not None else {}),
         }
 
 

@@ -181,4 +181,4 @@ def test_a_network_that_the_fast_kernels_cannot_run_is_run_without_them(tmp_path
     x = analyzer.normalize(crops)
     with torch.inference_mode():
         wanted = (model(x)["attributes"] + model(x.flip(3))["attributes"]) / 2
-    torch.testing.assert_close(analyzer.logits(crops)["attributes"], wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(analyzer.logits(analyzer.embed(crops))["attributes"], wanted, atol=1e-4, rtol=1e-4)

@@ -134,5 +134,7 @@ def test_the_analyzer_embeds_what_its_heads_read() -> None:
     embeddings = analyzer.embed(crops)
     assert (embeddings.shape, embeddings.dtype) == ((70, 8), np.float32)
     logits = model.heads["age"](torch.from_numpy(embeddings[:5]))
-    assert logits.numpy() == pytest.approx(analyzer.logits(crops[:5])["age"].numpy(), abs=1e-4)
+    assert logits.numpy() == pytest.approx(analyzer.logits(analyzer.embed(crops[:5]))["age"].numpy(), abs=1e-4)
+    one_way, other_way = (analyzer.embed(views, mirrored=False) for views in (crops[:5], crops[:5, :, ::-1]))
+    assert (one_way + other_way) / 2 == pytest.approx(embeddings[:5], abs=1e-4)
     assert analyzer.embed(crops[:1, :, ::-1]) == pytest.approx(embeddings[:1], abs=1e-5)  # mirrored
