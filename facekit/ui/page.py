@@ -8,7 +8,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from facekit.images import MAX_BYTES
-from facekit.ui import about, attributes, generate, lab
+from facekit.ui import about, attributes, generate, lab, live
 from facekit.ui.assets import asset
 from facekit.ui.engine import Engine
 from facekit.ui.headers import PrivateHeaders
@@ -16,7 +16,7 @@ from facekit.ui.strings import LANGUAGES, all_texts, i18n
 from facekit.ui.theme import theme
 from facekit.ui.uploads import keep_swept, private_folder, upload_route
 
-_STYLES = ("tokens.css", "page.css", "photo.css", "answer.css", "about.css", "generate.css", "lab.css")
+_STYLES = ("tokens.css", "page.css", "photo.css", "answer.css", "live.css", "about.css", "generate.css", "lab.css")
 _SCRIPTS = (
     "language.js",
     "draw.js",
@@ -25,6 +25,8 @@ _SCRIPTS = (
     "save.js",
     "camera.js",
     "attributes.js",
+    "live_overlay.js",
+    "live.js",
     "quality.js",
     "about.js",
     "generate_sheet.js",
@@ -56,6 +58,8 @@ def build(engine: Engine) -> gr.Blocks:
         with gr.Tabs(elem_id="facekit-tabs"):
             with gr.Tab(i18n()("tab.attributes"), id="attributes"):
                 attributes.build(engine)
+            with gr.Tab(i18n()("tab.live"), id="live"):
+                live.build(engine)
             with gr.Tab(i18n()("tab.generate"), id="generate"):
                 generate.build(engine)
             with gr.Tab(i18n()("tab.lab"), id="lab"):

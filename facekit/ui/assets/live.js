@@ -1,0 +1,243 @@
+// The tab Live. The browser shows its own video; small frames go up one at a time, and answers are drawn over the video.
+(function (facekit) {
+  const { h, t } = facekit;
+  const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+  const SIDE = 640, QUALITY = 0.75;  // of the frames that go up
+  const MOST = 30;  // analyses a second
+  const KEPT = "facekit-live";  // what is remembered of the switches, in this browser
+  const FIRST = ["age", "gender", "expression", "Smiling", "Eyeglasses", "Wearing_Hat", "Young", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald", "Wearing_Lipstick", "Mustache"];
+  const DEFAULT = ["age", "gender", "Smiling", "Eyeglasses", "Wearing_Hat", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald"];
+
+  // Events a second, over the last two; and the middle of the last values.
+  const rate = () => { const times = []; return { add(time) { times.push(time); while (times[0] < time - 2000) times.shift(); }, get value() { const n = times.length; return n > 1 && performance.now() - times[n - 1] < 1500 ? 1000 * (n - 1) / (times[n - 1] - times[0]) : 0; } }; };
+  const middle = () => { const last = []; return { add(value) { last.push(value); if (last.length > 30) last.shift(); }, get value() { return [...last].sort((a, b) => a - b)[last.length >> 1] ?? 0; } }; };
+
+  facekit.live = { start(element, server) {
+    const root = element.querySelector(".fk-live");
+    const part = (name) => root.querySelector(`[data-part="${name}"]`);
+    const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
+    const viewer = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
+    const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "", again: false };
+    const pictures = rate(), analyses = rate(), latency = middle();
+    const shown = new Set(remembered());
+    const visible = () => root.isConnected && root.offsetParent !== null;
+
+    async function ask(fn, request = {}) {
+      try { return await server[fn]({ viewer, ...request }); } catch { return { error: t("error.server"), kind: "server" }; }
+    }
+    function hint(text) { if (part("hint").textContent !== text) part("hint").textContent = text; part("hint").hidden = !text; }
+    function show(state) {
+      now.state = root.dataset.state = state;
+      const on = state === "on" || state === "paused";
+      part("intro").hidden = on || state === "starting";
+      part("picture").hidden = !(on || state === "starting");
+      part("controls").hidden = !on;
+      part("state").hidden = state === "on";
+      part("state").textContent = state === "paused" ? t("live.paused") : t("live.starting");
+      root.querySelector('[data-do="pause"]').textContent = t(state === "paused" ? "live.resume" : "live.pause");
+      warm();
+      if (!on) part("line").textContent = "";
+    }
+    function warm() { part("warm").hidden = !(now.engine === "warming" && now.state !== "off"); }
+
+    // ---- the camera
+    const REFUSED = { NotAllowedError: "refused", SecurityError: "refused", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "used", AbortError: "used" };
+    async function open() {
+      if (!navigator.mediaDevices?.getUserMedia) return refuse("insecure");
+      const run = ++now.run;
+      hint("");
+      show("starting");
+      close();
+      let stream;
+      const wanted = now.camera ? { deviceId: { exact: now.camera } } : { facingMode: "user" };
+      try {
+        stream = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 } }, audio: false });
+      } catch (error) { return run === now.run && refuse(REFUSED[error.name] ?? "failed"); }
+      if (run !== now.run) return stream.getTracks().forEach((track) => track.stop());
+      now.stream = video.srcObject = stream;
+      stream.getVideoTracks()[0].addEventListener("ended", () => { if (run === now.run) refuse("lost"); });
+      try { await video.play(); } catch { return run === now.run && refuse("failed"); }
+      if (run !== now.run) return;
+      fit();
+      show("on");
+      cameras();
+      count(run);
+      draw(run);
+      analyse(run);
+    }
+    function refuse(why) {
+      stop();
+      hint(t("live.error." + why));
+      root.querySelector('[data-do="start"]').focus();
+    }
+    function close() {
+      now.stream?.getTracks().forEach((track) => track.stop());
+      now.stream = video.srcObject = null;
+    }
+    function stop() {
+      now.run++;
+      close();
+      overlay.clear();
+      now.report = null;
+      people();
+      show("off");
+      ask("live_leave");
+    }
+    async function cameras() {
+      const all = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
+      const own = now.stream?.getVideoTracks()[0]?.getSettings().deviceId;
+      part("cameras").replaceChildren(...all.map(({ deviceId, label }, i) => h("option", { value: deviceId, selected: deviceId === own }, label || `${t("live.camera")} ${i + 1}`)));
+      part("cameras").disabled = all.length < 2;
+    }
+    function fit() {
+      part("picture").style.setProperty("--w", video.videoWidth || 4);
+      part("picture").style.setProperty("--h", video.videoHeight || 3);
+    }
+
+    // ---- the loops: pictures counted, boxes drawn, frames analysed; each ends when the camera is closed or opened anew
+    const next = () => video.requestVideoFrameCallback ? new Promise((done) => video.requestVideoFrameCallback(done)) : wait(33);
+    async function count(run) {
+      for (; run === now.run; await next()) pictures.add(performance.now());
+    }
+    function draw(run) {
+      if (run !== now.run) return;
+      overlay.draw(performance.now());
+      requestAnimationFrame(() => draw(run));
+    }
+    function grab() {
+      const scale = Math.min(1, SIDE / Math.max(video.videoWidth, video.videoHeight));
+      const [w, hgt] = [Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale)];
+      if (canvas.width !== w || canvas.height !== hgt) [canvas.width, canvas.height] = [w, hgt];
+      canvas.getContext("2d").drawImage(video, 0, 0, w, hgt);
+      return canvas.toDataURL("image/jpeg", QUALITY);
+    }
+    async function analyse(run) {
+      while (run === now.run) {
+        if (!visible()) return leaveTab(run);
+        if (document.hidden || now.state !== "on" || now.engine !== "ready" || video.readyState < 2) { await wait(100); continue; }
+        const time = performance.now(), frame = grab();
+        const answer = await ask("live_frame", { frame, time: time / 1000, expression: shown.has("expression") });
+        if (run !== now.run || now.state !== "on") continue;
+        hint(answer.error ? facekit.errorText(answer) : "");
+        if (answer.error) { await wait(1500); continue; }
+        if (!answer.skipped) take(answer, time);
+        await wait(1000 / MOST - (performance.now() - time));
+      }
+    }
+    function take(answer, time) {
+      overlay.take(answer);
+      now.report = answer;
+      analyses.add(performance.now());
+      requestAnimationFrame(() => latency.add(performance.now() - time));
+    }
+    async function leaveTab(run) {  // another tab of the page was chosen: the camera is closed until this one is shown again
+      stop();
+      for (; !visible(); await wait(200)) if (!root.isConnected || now.run !== run + 1) return;
+      if (now.run === run + 1) open();
+    }
+
+    // ---- who is in view, as text, and what may be shown
+    function people() {
+      const faces = [...(now.report?.faces ?? [])].filter((face) => face.presence > 0.5).sort((a, b) => a.track - b.track);
+      const rows = faces.map((face) => {
+        const [first, second] = facekit.liveWords(face, shown);
+        return [face.track, first.join(", "), second.join(", ")];
+      });
+      part("nobody").hidden = rows.length > 0;
+      const words = JSON.stringify(rows);
+      if (words !== part("people").dataset.words) {
+        part("people").dataset.words = words;
+        part("people").replaceChildren(...rows.map(([track, first, second]) => h("li", { "data-track": track }, h("b", {}, track), h("div", {}, h("p", {}, first || t("face.title", { n: track })), second ? h("p", { class: "fk-soft" }, second) : null))));
+      }
+      const said = now.state === "on" ? t(faces.length === 1 ? "line.faces.one" : "line.faces", { n: faces.length }) : "";
+      if (said !== now.told) part("said").textContent = now.told = said;
+    }
+    function figures() {
+      if (now.state === "on") {
+        const n = overlay.count, number = new Intl.NumberFormat(facekit.language, { maximumFractionDigits: 0 });
+        Object.assign(root.dataset, { pictures: pictures.value.toFixed(1), analyses: analyses.value.toFixed(1), latency: latency.value.toFixed(0) });
+        part("line").textContent = [t(n === 1 ? "line.faces.one" : "line.faces", { n }), t("live.pictures", { n: number.format(pictures.value) }),
+          t("live.analyses", { n: number.format(analyses.value) }), t("live.latency", { n: number.format(latency.value) })].join(" · ");
+        people();
+      }
+      if (element.isConnected) setTimeout(figures, 400);
+    }
+    const words = (name) => facekit.has("live.name." + name) ? t("live.name." + name) : facekit.attributeName(name);
+    function toggle(name) {
+      return h("button", { type: "button", class: "fk-live-switch", "data-name": name, title: name, "aria-pressed": shown.has(name), onclick: () => turn(name) }, words(name));
+    }
+    function switches() {
+      part("switches").replaceChildren(...FIRST.map(toggle));
+      part("more").replaceChildren(...Object.entries(facekit.areas).map(([area, names]) => {
+        const rest = names.filter((name) => !FIRST.includes(name) && name !== "Male");
+        return h("div", {}, h("p", { class: "fk-label" }, t("group." + area)), h("div", { class: "fk-live-switches" }, rest.map(toggle)));
+      }));
+    }
+    function turn(name, on = !shown.has(name)) {
+      on ? shown.add(name) : shown.delete(name);
+      for (const button of root.querySelectorAll(`[data-name="${name}"]`)) button.setAttribute("aria-pressed", on);
+      remember();
+      people();
+    }
+    function remembered() {
+      try { return JSON.parse(localStorage.getItem(KEPT)) ?? DEFAULT; } catch { return DEFAULT; }
+    }
+    function remember() {
+      try { localStorage.setItem(KEPT, JSON.stringify([...shown])); } catch { /* private window: not remembered */ }
+    }
+    function classroom(on) {
+      overlay.look.large = on;
+      part("classroom").checked = on;
+      root.dataset.classroom = on;
+      if (on) turn("expression", false);
+    }
+
+    const actions = {
+      start: open,
+      stop() { hint(""); stop(); root.querySelector('[data-do="start"]').focus(); },
+      pause() {
+        if (now.state === "paused") { video.play(); show("on"); } else { video.pause(); show("paused"); }
+      },
+      async snapshot() {
+        const whole = h("canvas", { width: video.videoWidth, height: video.videoHeight });
+        whole.getContext("2d").drawImage(video, 0, 0);
+        const blob = await new Promise((done) => whole.toBlob(done, "image/jpeg", 0.95));
+        document.querySelector("#facekit-tabs button[data-tab-id=attributes]").click();
+        facekit.openPhoto(blob, "snapshot.jpg");
+      },
+    };
+    root.addEventListener("click", (event) => actions[event.target.closest("[data-do]")?.dataset.do]?.());
+    part("cameras").addEventListener("change", (event) => { now.camera = event.target.value; open(); });
+    part("mirror").addEventListener("change", (event) => { overlay.look.mirror = event.target.checked; root.dataset.mirror = event.target.checked; });
+    part("classroom").addEventListener("change", (event) => classroom(event.target.checked));
+    video.addEventListener("resize", fit);
+    part("options").addEventListener("keydown", (event) => { if (event.key === "Escape") { part("options").open = false; part("options").firstElementChild.focus(); } });
+    document.addEventListener("click", (event) => { if (!part("options").contains(event.target)) part("options").open = false; });
+    addEventListener("pagehide", () => {
+      if (now.state === "off") return;
+      const plain = window.fetch;
+      window.fetch = (url, options) => plain(url, { ...options, keepalive: true });  // outlives the page
+      ask("live_leave");
+    });
+    async function warmUp() {
+      for (let status = {}; ; await wait(500)) {
+        status = await ask("live_status");
+        now.engine = status.state || now.engine;
+        warm();
+        if (status.state === "failed") return hint(status.failure);
+        if (status.state === "ready" || !element.isConnected) return;
+      }
+    }
+    overlay.look.shown = shown;
+    root.dataset.mirror = true;
+    classroom(new URLSearchParams(location.search).has("classroom"));
+    facekit.onLanguage(() => { switches(); show(now.state); delete part("people").dataset.words; people(); });
+    facekit.translate(root);
+    switches();
+    show("off");
+    people();
+    figures();
+    root.dataset.ready = "true";
+    warmUp();
+  } };
+})(window.facekit);
