@@ -22,7 +22,7 @@ from facekit.labels import ATTRIBUTES
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 Record = dict[str, Any]
-"""One picture's line: `{"file", "width", "height", "faces": [...], "error"}`."""
+"""The line of a picture, `{"file", "width", "height", "faces": [...], "error"}`, or of a clip's frame, with "time"."""
 
 
 @app.callback(invoke_without_command=True)
@@ -35,9 +35,9 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def analyze(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PATH...")],
+    paths: Annotated[list[Path], typer.Argument(help="Pictures and clips, or folders of them.", metavar="PATH...")],
     format: Annotated[
-        Literal["jsonl", "csv"], typer.Option(help="One JSON object a picture, or one CSV row a face.")
+        Literal["jsonl", "csv"], typer.Option(help="One JSON object a picture or frame, or one CSV row a face.")
     ] = "jsonl",
     out: Annotated[Path | None, typer.Option(help="Write here, whole or not at all, and not to the screen.")] = None,
     detector: Annotated[str, typer.Option(help="What finds the faces: mtcnn or haar.")] = "mtcnn",
@@ -46,9 +46,13 @@ def analyze(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Of a Hub repository: a branch, tag, commit, refs/pr/1.")] = None,
 ) -> None:
-    """Read every face in pictures; a broken picture becomes a line with `error` and does not stop the others."""
+    """Read every face in pictures, and follow them through clips.
+
+    A broken picture becomes a line with `error` and does not stop the others. In a clip every frame is a line, with its
+    `time` in seconds, and a face keeps its number, `track`.
+    """
     try:
-        files = find_pictures(paths)
+        files = find_files(paths)
         analyzer = _load_analyzer(detector, checkpoint, revision)
         with output(out) as stream:
             failed = _write(_records(analyzer, _progress(files, out)), WRITERS[format], stream)
@@ -73,22 +77,27 @@ def checkpoints() -> None:
         typer.echo(f"{name}  {_summary(name)}".rstrip())
 
 
-def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """Files as they are named; folders searched through, sorted, for files with a picture's suffix.
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Files as they are named; folders searched through, sorted, for files with the suffix of a picture or a clip.
 
     Raises:
-        FacekitError: there is no picture at all.
+        FacekitError: there is none at all.
     """
     from facekit.images import SUFFIXES
+    from facekit.video import is_clip
 
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            files += sorted(
+                file
+                for file in path.rglob("*")
+                if file.is_file() and (file.suffix.lower() in SUFFIXES or is_clip(file))
+            )
         else:
             files.append(path)
     if not files:
-        raise FacekitError("There are no pictures here: name a picture, or a folder with pictures in it.")
+        raise FacekitError("There are no pictures here: name a picture or a clip, or a folder with some in it.")
     return list(dict.fromkeys(files))
 
 
@@ -108,7 +117,7 @@ def write_csv(stream: TextIO) -> Callable[[Record], None]:
     table.writeheader()
 
     def write(record: Record) -> None:
-        common = {"file": record["file"], "error": record["error"]}
+        common = {key: record.get(key) for key in ("file", "time", "error")}
         rows = [common | {"face": i} | _flat(face) for i, face in enumerate(record["faces"], 1)]
         table.writerows(rows or [common])
         stream.flush()
@@ -119,10 +128,11 @@ def write_csv(stream: TextIO) -> Callable[[Record], None]:
 WRITERS = {"jsonl": write_jsonl, "csv": write_csv}
 
 CSV_COLUMNS = (
-    "file", "face", "x1", "y1", "x2", "y2", "score", "gender", "gender_probability", "age_years", "age_low", "age_high",
-    "expression", *ATTRIBUTES, "unsure", "error",
+    "file", "time", "face", "track", "x1", "y1", "x2", "y2", "score", "gender", "gender_probability",
+    "age_years", "age_low", "age_high", "expression", *ATTRIBUTES, "unsure", "error",
 )  # fmt: skip
-"""One row a face, `face` counted from 1 left to right; probabilities in [0, 1], years, pixels; empty where unknown."""
+"""One row a face, `face` counted from 1 left to right; probabilities in [0, 1], years, pixels; empty where unknown.
+`time` in seconds and `track`, the number of a person, only for clips."""
 
 
 def _flat(face: Record) -> Record:
@@ -131,6 +141,7 @@ def _flat(face: Record) -> Record:
     return {
         **dict(zip(("x1", "y1", "x2", "y2"), face["box"], strict=True)),
         "score": face["score"],
+        "track": face.get("track"),
         "gender": gender.get("label"),
         "gender_probability": gender.get("probability"),
         **{f"age_{key}": value for key, value in age.items()},
@@ -151,12 +162,27 @@ def _load_analyzer(detector: str, checkpoint: str | None, revision: str | None) 
 
 
 def _records(analyzer: Any, files: Iterable[Path]) -> Iterator[Record]:
+    from facekit.video import is_clip
+
     for file in files:
         try:
+            if is_clip(file):
+                yield from _frames(analyzer, file)
+                continue
             report = analyzer(file)
             yield {"file": str(file), **report.to_dict(), "error": None}
         except FacekitError as error:
             yield {"file": str(file), "width": None, "height": None, "faces": [], "error": str(error)}
+
+
+def _frames(analyzer: Any, clip: Path) -> Iterator[Record]:
+    """A record for every frame of a clip."""
+    from facekit.live import LiveAnalyzer
+    from facekit.video import read_frames
+
+    live = LiveAnalyzer(analyzer)
+    for time, frame in read_frames(clip):
+        yield {"file": str(clip), "time": round(time, 3), **live(frame, time).to_dict(), "error": None}
 
 
 def _write(records: Iterable[Record], writer: Callable[[TextIO], Callable[[Record], None]], stream: TextIO) -> int:

@@ -177,3 +177,35 @@ def test_real_run(tmp_path: Path) -> None:
     assert (record["width"], record["height"], record["error"]) == (512, 512, None)
     assert len(record["faces"]) == 1
     assert len(record["faces"][0]["attributes"]) == 40
+
+
+def clip(path: Path, astronaut: np.ndarray, frames: int = 12) -> Path:
+    """A short clip of the astronaut, 20 pictures a second."""
+    import cv2
+
+    height, width = astronaut.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20, (width, height))
+    for i in range(frames):
+        writer.write(np.roll(astronaut[..., ::-1], 4 * i, 1))
+    writer.release()
+    return path
+
+
+def test_real_faces_are_followed_through_a_clip(tmp_path: Path, astronaut: np.ndarray) -> None:
+    file = clip(tmp_path / "clip.mp4", astronaut)
+    lines = [json.loads(line) for line in run(file).stdout.splitlines()]
+    assert [line["time"] for line in lines] == pytest.approx([i / 20 for i in range(12)], abs=0.002)
+    assert all([face["track"] for face in line["faces"]] == [1] for line in lines)
+    moved = [line["faces"][0]["box"][0] for line in lines]
+    assert moved[-1] - moved[0] == pytest.approx(44, abs=10)
+    rows = list(csv.DictReader(io.StringIO(run(tmp_path, "--format", "csv").stdout)))
+    assert (rows[3]["track"], rows[3]["time"], rows[3]["face"]) == ("1", "0.15", "1")
+
+
+def test_a_clip_without_real_frames_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"no clip")
+    result = run(tmp_path / "clip.mp4", tmp_path / "missing.mov")
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert "no frames" in first["error"] and "does not exist" in second["error"]
+    assert is_one_sentence(first["error"]) and is_one_sentence(second["error"])

@@ -1,0 +1,247 @@
+"""The tab *Live* in a real browser, whose camera plays a clip of the astronaut."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+ROOT = ".fk-live"
+SLOW = 30_000  # milliseconds
+FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def clip(astronaut: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds of the astronaut, moving to and fro, as Chromium's fake camera plays them over and over."""
+    face, frames = np.ascontiguousarray(astronaut[0:330, 60:390, ::-1]), []
+    for i in range(60):
+        turn = 2 * np.pi * i / 60
+        side = round(400 * (1 + 0.06 * np.sin(turn)))
+        x, y = round(320 + 50 * np.cos(turn) - side / 2), round(240 - side / 2)
+        frame = np.full((480, 640, 3), 96, np.uint8)
+        frame[y : y + side, x : x + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+        frames.append(cv2.imencode(".jpg", frame)[1].tobytes())
+    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+@pytest.fixture(scope="module")
+def camera(launch: Any, clip: Path) -> Iterator[Any]:
+    """A browser whose camera plays the clip."""
+    browser = launch(*FAKE, f"--use-file-for-fake-video-capture={clip}")
+    yield browser
+    browser.close()
+
+
+def visit(browser: Any, server: Any, path: str = "/?live", script: str = "", **options: Any) -> Any:
+    """A fresh visitor on the tab."""
+    page = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", **options).new_page()
+    page.set_default_timeout(SLOW)
+    if script:
+        page.add_init_script(script)
+    page.goto(server.url + path)
+    page.wait_for_selector(f"{ROOT}[data-ready]")
+    return page
+
+
+def start(page: Any) -> None:
+    """Start the camera and wait until somebody is seen."""
+    page.click(f"{ROOT} [data-do=start]")
+    page.wait_for_selector(f"{ROOT} [data-part=people] li")
+
+
+@pytest.fixture
+def page(camera: Any, server: Any) -> Iterator[Any]:
+    one = visit(camera, server)
+    yield one
+    one.context.close()
+
+
+def overlay_is_empty(page: Any) -> bool:
+    drawn = """canvas => {
+        const { width, height } = canvas;
+        return !width || canvas.getContext("2d").getImageData(0, 0, width, height).data.every((value) => value === 0);
+    }"""
+    return bool(page.eval_on_selector(f"{ROOT} [data-part=overlay]", drawn))
+
+
+def is_on(page: Any) -> bool:
+    """Whether the camera itself is on."""
+    return bool(page.eval_on_selector(f"{ROOT} video", "video => !!video.srcObject?.active"))
+
+
+def test_the_camera_is_read_as_it_runs(page: Any, artefacts: Path) -> None:
+    assert "None is stored" in page.inner_text(f"{ROOT} [data-part=intro]"), "said before the browser asks"
+    assert not is_on(page)
+    start(page)
+    page.wait_for_function(f"parseFloat(document.querySelector('{ROOT}').dataset.analyses) >= 2")
+    assert re.search(
+        r"1 face · \d+ pictures a second · \d+ analyses a second · \d+ ms behind",
+        page.inner_text(f"{ROOT} [data-part=line]"),
+    )
+    first = page.inner_text(f"{ROOT} [data-part=people] li")
+    assert first.startswith("1") and "about" in first and "smiling" in first
+    assert page.inner_text(f"{ROOT} [data-part=said]") == "1 face"
+    assert not overlay_is_empty(page)
+    page.screenshot(path=artefacts / "live.png")
+
+
+def test_what_is_shown_can_be_switched_and_is_remembered(page: Any) -> None:
+    start(page)
+    switch = page.locator(f"{ROOT} [data-name=Smiling]")
+    switch.click()
+    assert switch.get_attribute("aria-pressed") == "false"
+    page.wait_for_function(f"!document.querySelector('{ROOT} [data-part=people]').innerText.includes('smiling')")
+    page.reload()
+    page.wait_for_selector(f"{ROOT}[data-ready]")
+    assert switch.get_attribute("aria-pressed") == "false"
+
+
+def test_expression_is_sent_only_when_it_is_asked_for_and_never_in_class(page: Any) -> None:
+    asked: list[bool] = []
+
+    def listen(request: Any) -> None:
+        if "component_server" in request.url and "live_frame" in (request.post_data or ""):
+            asked.append(json.loads(request.post_data)["data"]["expression"])
+
+    page.on("request", listen)
+    start(page)
+    assert asked and not any(asked)
+    page.click(f"{ROOT} [data-name=expression]")
+    page.wait_for_function(f"document.querySelector('{ROOT} [data-part=people]').innerText.includes('happy')")
+    page.click(f"{ROOT} [data-part=options] summary")
+    page.check(f"{ROOT} [data-part=classroom]")
+    assert page.get_attribute(f"{ROOT} [data-name=expression]", "aria-pressed") == "false"
+    page.wait_for_function(f"!document.querySelector('{ROOT} [data-part=people]').innerText.includes('happy')")
+
+
+def test_a_link_opens_the_classroom(camera: Any, server: Any) -> None:
+    page = visit(camera, server, "/?live&classroom")
+    assert page.is_checked(f"{ROOT} [data-part=classroom]")
+    page.context.close()
+
+
+def test_pause_and_stop(page: Any) -> None:
+    start(page)
+    pause = page.locator(f"{ROOT} [data-do=pause]")
+    pause.click()
+    assert page.get_attribute(ROOT, "data-state") == "paused" and pause.inner_text() == "Go on"
+    assert page.eval_on_selector(f"{ROOT} video", "video => video.paused")
+    pause.click()
+    assert page.get_attribute(ROOT, "data-state") == "on"
+    page.click(f"{ROOT} [data-do=stop]")
+    assert page.get_attribute(ROOT, "data-state") == "off"
+    assert not is_on(page)
+    page.wait_for_selector(f"{ROOT} [data-part=nobody]", state="visible")
+    start(page)
+
+
+def test_a_snapshot_is_read_in_attributes(page: Any) -> None:
+    start(page)
+    page.click(f"{ROOT} [data-do=snapshot]")
+    page.wait_for_selector(".fk-attributes[data-state=answer]")
+    assert page.locator(".fk-attributes .fk-box").count() == 1
+    size = page.eval_on_selector(".fk-attributes [data-part=picture]", "image => image.naturalWidth")
+    assert size == page.eval_on_selector(f"{ROOT} video", "video => video.videoWidth || 640")
+
+
+def test_the_camera_is_closed_while_another_tab_is_shown(page: Any) -> None:
+    start(page)
+    page.click("#facekit-tabs button[data-tab-id=about]")
+    page.wait_for_function(f"!document.querySelector('{ROOT} video').srcObject")
+    page.click("#facekit-tabs button[data-tab-id=live]")
+    page.wait_for_selector(f"{ROOT} [data-part=people] li")
+    assert is_on(page)
+
+
+def test_the_mirror(page: Any) -> None:
+    start(page)
+    video = page.locator(f"{ROOT} video")
+    assert video.evaluate("video => getComputedStyle(video).transform") == "matrix(-1, 0, 0, 1, 0, 0)"
+    page.click(f"{ROOT} [data-part=options] summary")
+    page.uncheck(f"{ROOT} [data-part=mirror]")
+    assert video.evaluate("video => getComputedStyle(video).transform") == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NotAllowedError", "refused"),
+        ("NotFoundError", "No camera"),
+        ("NotReadableError", "Another program"),
+        ("Odd", "does not start"),
+    ],
+)
+def test_a_camera_that_does_not_come_is_explained(name: str, words: str, camera: Any, server: Any) -> None:
+    fails = f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{name}'));"
+    page = visit(camera, server, script=fails)
+    page.click(f"{ROOT} [data-do=start]")
+    page.wait_for_selector(f"{ROOT} [data-part=hint]", state="visible")
+    assert words in page.inner_text(f"{ROOT} [data-part=hint]")
+    assert page.get_attribute(ROOT, "data-state") == "off"
+    assert page.evaluate("document.activeElement.dataset.do") == "start"
+    page.context.close()
+
+
+def test_a_browser_without_cameras_is_told(camera: Any, server: Any) -> None:
+    page = visit(camera, server, script="Object.defineProperty(navigator, 'mediaDevices', { value: undefined });")
+    page.click(f"{ROOT} [data-do=start]")
+    assert "https" in page.inner_text(f"{ROOT} [data-part=hint]")
+    page.context.close()
+
+
+def test_a_browser_without_frame_callbacks_works_all_the_same(camera: Any, server: Any) -> None:
+    page = visit(camera, server, script="delete HTMLVideoElement.prototype.requestVideoFrameCallback;")
+    start(page)
+    page.context.close()
+
+
+def test_a_camera_that_is_pulled_out(page: Any) -> None:
+    start(page)
+    page.eval_on_selector(
+        f"{ROOT} video", "video => video.srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended'))"
+    )
+    assert "disconnected" in page.inner_text(f"{ROOT} [data-part=hint]")
+    assert page.get_attribute(ROOT, "data-state") == "off"
+
+
+def test_no_frame_becomes_a_file_and_leaving_is_told(camera: Any, serve: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "uploads"
+    process, server = serve(folder, tmp_path / "log.txt", TMPDIR=str(folder))
+    try:
+        page = visit(camera, server)
+        start(page)
+        page.wait_for_timeout(1500)
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        assert found == []
+        with page.expect_request(lambda request: "live_leave" in (request.post_data or "")):
+            page.evaluate("dispatchEvent(new Event('pagehide'))")  # as when the browser's tab is closed
+        page.context.close()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (820, "light"), (390, "light")])
+def test_screens(width: int, scheme: str, camera: Any, server: Any, artefacts: Path) -> None:
+    page = visit(camera, server, f"/?live&__theme={scheme}")
+    page.set_viewport_size({"width": width, "height": 844})
+    start(page)
+    page.wait_for_timeout(1200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=artefacts / f"live-{width}-{scheme}.png")
+    page.context.close()
+
+
+@pytest.mark.parametrize(("language", "words"), [("it", "Avvia la fotocamera"), ("es", "Iniciar la cámara")])
+def test_other_languages(language: str, words: str, camera: Any, server: Any) -> None:
+    page = visit(camera, server, f"/?live&lang={language}")
+    assert words in page.inner_text(ROOT)
+    page.context.close()
