@@ -20,7 +20,7 @@ from facekit.face import Face, Report
 from facekit.images import read_image
 from facekit.steady import Held, OneEuro, SteadyLogits
 
-_NEW, _THERE = 0.9, 0.6  # scores from which on a face is a new one, and from which on a known one is still there
+_NEW, _THERE = 0.85, 0.6  # scores from which on a face is a new one, and from which on a known one is still there
 _SAME_PLACE = 0.3  # intersection over union of a face found and one that is followed
 _SAME_PERSON, _OTHER_PERSON = 0.8, 0.5  # cosine of embeddings, see tests/benchmarks/test_live_accuracy.py
 _STRIKES = 3  # readings in a row that must look like somebody else
