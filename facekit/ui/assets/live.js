@@ -3,7 +3,7 @@
   const { h, t } = facekit;
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const SIDE = 640, QUALITY = 0.75;  // of the frames that go up
-  const MOST = 30;  // analyses a second
+  const MOST = 30, DRAWN = 35;  // analyses and drawings a second
   const KEPT = "facekit-live";  // what is remembered of the switches, in this browser
   const FIRST = ["age", "gender", "expression", "Smiling", "Eyeglasses", "Wearing_Hat", "Young", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald", "Wearing_Lipstick", "Mustache"];
   const DEFAULT = ["age", "gender", "Smiling", "Eyeglasses", "Wearing_Hat", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald"];
@@ -18,6 +18,7 @@
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
     const viewer = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
     const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "", again: false };
+    let drawn = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
     const shown = new Set(remembered());
     const visible = () => root.isConnected && root.offsetParent !== null;
@@ -101,7 +102,8 @@
     }
     function draw(run) {
       if (run !== now.run) return;
-      overlay.draw(performance.now());
+      const time = performance.now();
+      if (time - drawn >= 1000 / DRAWN) overlay.draw(drawn = time);
       requestAnimationFrame(() => draw(run));
     }
     function grab() {
