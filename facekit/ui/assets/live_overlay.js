@@ -10,7 +10,8 @@
     const gender = has("gender") && face.gender && !(short && face.unsure.includes("gender"));
     const first = [has("age") && face.age && facekit.ageText(face.age), gender && facekit.genderText(face)];
     const sure = ORDER.filter((name) => has(name) && face.attributes[name] >= 0.5 && !face.unsure.includes(name));
-    const second = [...sure.map(facekit.attributeName), has("expression") && face.expression && facekit.expressionText(face)];
+    const expression = has("expression") && face.expression && !face.unsure.includes("expression");
+    const second = [...sure.map(facekit.attributeName), expression && facekit.t("live.looks", { label: facekit.expressionText(face) })];
     return [first.filter(Boolean), second.filter(Boolean)];
   };
 
