@@ -89,6 +89,13 @@ def test_face_of_24_pixels(astronaut: Picture) -> None:
     assert 22 <= found.boxes[0, 2] - found.boxes[0, 0] <= 30
 
 
+def test_pictures_as_small_as_the_smallest_face() -> None:
+    for side in range(20, 70):
+        for smallest in (side - 1, side, side + 1):
+            picture = np.full((side, side + 3, 3), 90, np.uint8)
+            assert len(detector("mtcnn")(picture, min_face_size=smallest)) == 0  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize("first", [190, 200])
 def test_face_cut_by_the_border(first: int, astronaut: Picture) -> None:
     found = detector("mtcnn")(np.ascontiguousarray(astronaut[:, first:]))
@@ -139,6 +146,19 @@ def test_same_faces_as_facenet_pytorch(shared_data: Path) -> None:
     assert len(overlaps) > 60
     assert min(overlaps) > 0.85
     assert np.mean(overlaps) > 0.99
+
+
+def test_a_face_is_followed_from_a_box_that_is_off(astronaut: Picture) -> None:
+    follow, found = MTCNNDetector().follow, detector("mtcnn")(astronaut)
+    width = found.boxes[0, 2] - found.boxes[0, 0]
+    for right, down in ((0.3, 0), (-0.3, 0), (0, 0.3), (0, -0.3), (0.2, 0.2)):
+        near = found.boxes + width * np.array([right, down, right, down], np.float32)
+        elsewhere = np.array([[300, 300, 400, 420]], np.float32)
+        again = follow(astronaut, np.concatenate([elsewhere, near]))
+        assert again.scores[0] < 0.3 < 0.9 < again.scores[1]
+        assert overlap(again.boxes[1], found.boxes[0]) > 0.8
+        assert np.abs(again.landmarks[1] - found.landmarks[0]).max() < 0.06 * width
+    assert len(follow(astronaut, np.zeros((0, 4), np.float32))) == 0
 
 
 def test_textures_cannot_cost_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, astronaut: Picture) -> None:

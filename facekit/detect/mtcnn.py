@@ -93,9 +93,10 @@ class MTCNNDetector:
 
     def _propose(self, area: SummedArea, min_face: float) -> Tensor:
         """PNet over an image pyramid: candidate squares (M, 4), best first."""
-        if min(area.width, area.height) < min_face:
+        scale = _CELL / min_face
+        if min(area.width, area.height) * scale < _CELL:
             return torch.zeros((0, 4))
-        levels = _pyramid(area.width, area.height, _CELL / min_face, self.factor)
+        levels = _pyramid(area.width, area.height, scale, self.factor)
         picture = torch.full((*levels.size, 3), GREY)
         for left, top, width, height in levels.places:
             area.resize(picture[top : top + height, left : left + width].numpy())
