@@ -20,7 +20,7 @@ from facekit.face import Face, Report
 from facekit.images import read_image
 from facekit.steady import Held, OneEuro, SteadyLogits
 
-_NEW, _THERE = 0.85, 0.6  # scores from which on a face is a new one, and from which on a known one is still there
+_THERE = 0.6  # score from which on a known face is still there; a new one needs that of the detector
 _SAME_PLACE = 0.3  # intersection over union of a face found and one that is followed
 _SAME_PERSON, _OTHER_PERSON = 0.8, 0.5  # cosine of embeddings, see tests/benchmarks/test_live_accuracy.py
 _STRIKES = 3  # readings in a row that must look like somebody else
@@ -95,7 +95,7 @@ class LiveAnalyzer:
         search_every: float = 0.5,
         reads: int = 2,
         read_every: float = 0.06,
-        smallest: float = 0.125,
+        smallest: float = 0.1,
         fade: float = 0.4,
     ) -> None:
         self.analyzer = analyzer or FaceAnalyzer.from_pretrained()
@@ -168,16 +168,16 @@ class LiveAnalyzer:
         self._searched = self._now
         smallest = max(self.detector.min_face_size, int(self.smallest * min(pixels.shape[:2])))
         found = self.detector(pixels, min_face_size=smallest)
-        for i in np.flatnonzero(found.scores >= _THERE):
+        for i in range(len(found)):
             places = np.array([track.box for track in self._tracks]).reshape(-1, 4)
             overlap = _overlap(found.boxes[i], places)
             if len(overlap) and overlap.max() > _SAME_PLACE:
                 track = self._tracks[int(overlap.argmax())]
                 if track.seen < self._now:
-                    track.move(found, int(i), self._now)
-            elif found.scores[i] >= _NEW:
+                    track.move(found, i, self._now)
+            else:
                 self._tracks.append(track := _Track(found.boxes[i], found.landmarks[i], 0.0, self._now))
-                track.move(found, int(i), self._now)
+                track.move(found, i, self._now)
 
     def _read(self, pixels: NDArray[np.uint8]) -> None:
         """Refresh the answers of the faces that have waited longest."""

@@ -33,6 +33,7 @@ def served(tmp_path: Path) -> Iterator[Any]:
     """A page that may use every core, and its process."""
     process, server = start(tmp_path / "uploads", tmp_path / "log.txt", OMP_NUM_THREADS="")
     yield server, process
+    assert [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()] == [], "no frame becomes a file"
     process.terminate()
     process.wait(20)
 

@@ -8,7 +8,7 @@
   facekit.lab = { start(element, server, props) {
     const root = element.querySelector(".fk-lab");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
-    const visitor = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
+    const visitor = facekit.ownName();
     const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side)]));
     const thumbs = facekit.labRewind(part("thumbs"), panels.left.now, (step) => rewind(step));
     const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", wants: null };
@@ -231,12 +231,7 @@
     part("recipe").addEventListener("submit", (event) => event.preventDefault());
     part("rewind").addEventListener("input", (event) => { part("rewind-step").textContent = panels.left.now.steps[event.target.value]; });
     part("rewind").addEventListener("change", (event) => rewind(panels.left.now.steps[event.target.value]));
-    addEventListener("pagehide", () => {
-      if (!now.started) return;
-      const plain = window.fetch;
-      window.fetch = (url, options) => plain(url, { ...options, keepalive: true });  // outlives the page
-      ask("lab_leave");
-    });
+    facekit.onLeaving(() => now.started && ask("lab_leave"));
     new ResizeObserver(() => { for (const side of both()) panels[side].draw(); }).observe(root);
     facekit.onLanguage(() => { for (const side of both()) panels[side].draw(); drawRecipe(); buttons(); lesson.draw(); });
     facekit.translate(root);

@@ -16,7 +16,7 @@
     const root = element.querySelector(".fk-live");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
-    const viewer = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
+    const viewer = facekit.ownName();
     const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "", again: false };
     let drawn = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
@@ -215,12 +215,7 @@
     video.addEventListener("resize", fit);
     part("options").addEventListener("keydown", (event) => { if (event.key === "Escape") { part("options").open = false; part("options").firstElementChild.focus(); } });
     document.addEventListener("click", (event) => { if (!part("options").contains(event.target)) part("options").open = false; });
-    addEventListener("pagehide", () => {
-      if (now.state === "off") return;
-      const plain = window.fetch;
-      window.fetch = (url, options) => plain(url, { ...options, keepalive: true });  // outlives the page
-      ask("live_leave");
-    });
+    facekit.onLeaving(() => now.state !== "off" && ask("live_leave"));
     async function warmUp() {
       for (let status = {}; ; await wait(500)) {
         status = await ask("live_status");
