@@ -3,10 +3,13 @@
 from facekit.detect.base import Detections, Detector
 from facekit.errors import UnknownName
 
-__all__ = ["DETECTORS", "Detections", "Detector", "load_detector"]
+__all__ = ["DETECTORS", "EDITIONS", "Detections", "Detector", "load_detector"]
 
 DETECTORS = ("mtcnn", "haar")
 """The names `load_detector` knows, the default first."""
+
+EDITIONS = {"mtcnn": 2, "haar": 1}
+"""A number for each detector that goes up when its boxes change: crops of an earlier edition are made again."""
 
 
 def load_detector(name: str = "mtcnn", *, device: str | None = None) -> Detector:

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from facekit.align import TEMPLATE, frame_landmarks, similarity
-from facekit.detect import Detector, load_detector
+from facekit.detect import EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
 from facekit.errors import DataError
 from training.data import DataWarning
@@ -107,3 +107,16 @@ def test_of_two_processes_one_crops_and_the_other_waits(portrait: np.ndarray, tm
         made = prepare(source(picture), tmp_path / "crops", workers=1)
     assert len(made) == 1
     other.join()
+
+
+def test_crops_of_an_earlier_edition_of_the_detector_are_made_again(
+    portrait: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = source(cv2.imencode(".png", portrait[:, :, ::-1])[1].tobytes())
+    monkeypatch.setitem(EDITIONS, "haar", 0)
+    prepare(one, tmp_path, detector="haar", workers=0)
+    before = (tmp_path / "labels.npz").stat().st_mtime_ns
+    monkeypatch.undo()
+    with pytest.warns(DataWarning, match="by another detector"):
+        prepare(one, tmp_path, detector="haar", workers=0)
+    assert (tmp_path / "labels.npz").stat().st_mtime_ns > before

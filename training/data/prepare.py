@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from facekit.align import FACE, FRAMINGS, Framing, crop_face
-from facekit.detect import Detector, load_detector
+from facekit.detect import EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
 from facekit.errors import DataError, ImageError
 from facekit.images import read_image
@@ -69,7 +69,8 @@ def prepare(
 
     Damaged pictures are left out, with a warning that counts them, and named in `folder/damaged.txt`. Nothing
     half-written is taken for complete: the labels are written last. Crops of other pictures, or by another detector or
-    framing, are made again. Of several processes that want the same folder one crops, the others wait for it.
+    edition of it, or of another framing, are made again. Of several processes that want the same folder one crops, the
+    others wait for it.
 
     Raises:
         DataError: no picture could be read, or a worker was killed.
@@ -87,12 +88,17 @@ def prepare(
 
 def _prepare(source: Source, folder: Path, detector: str, framing: Framing, workers: int) -> Prepared:
     width, height = (side + 2 * MARGIN for side in framing.size)
-    if _is_made(folder, source, detector, (height, width)):
+    made_by = f"{detector}, edition {EDITIONS[detector]}"
+    if _is_made(folder, source, made_by, (height, width)):
         return load_prepared(folder, source.name)
     if (folder / "labels.npz").exists():
-        warnings.warn(f"{folder} holds crops of other pictures: they are made again.", DataWarning, stacklevel=3)
+        warnings.warn(
+            f"{folder} holds crops of other pictures, or by another detector: they are made again.",
+            DataWarning,
+            stacklevel=3,
+        )
     files = source.labels["file"].tolist()
-    unfinished = Unfinished(folder, (len(source), height, width, 3), json.dumps([detector, framing.name, files]))
+    unfinished = Unfinished(folder, (len(source), height, width, 3), json.dumps([made_by, framing.name, files]))
     rows = np.array([i for i in range(len(source)) if i not in unfinished.found], np.int64)
     damaged: dict[int, str] = {}
     jobs = crop_pictures(subset(source, rows), load_detector(detector), framing, workers=workers, margin=MARGIN)
@@ -116,7 +122,7 @@ def _prepare(source: Source, folder: Path, detector: str, framing: Framing, work
     own: dict[str, NDArray] = {
         "found": np.array([unfinished.found.get(i, False) for i in range(len(source))]),
         "kept": np.array([i not in damaged for i in range(len(source))]),
-        "detector": np.array(detector),
+        "detector": np.array(made_by),
     }
     with (folder / "labels.part").open("wb") as file:
         np.savez_compressed(file, **_prefixed(own, source.labels))  # type: ignore[arg-type]
@@ -125,13 +131,13 @@ def _prepare(source: Source, folder: Path, detector: str, framing: Framing, work
     return load_prepared(folder, source.name)
 
 
-def _is_made(folder: Path, source: Source, detector: str, size: tuple[int, int]) -> bool:
-    """Whether `folder` holds whole crops of these pictures, of this size (height, width), by this detector."""
+def _is_made(folder: Path, source: Source, made_by: str, size: tuple[int, int]) -> bool:
+    """Whether `folder` holds whole crops of these pictures, of this size (height, width), by this very detector."""
     try:
         with np.load(folder / "labels.npz") as arrays:
             same = np.array_equal(arrays[f"{_LABEL}file"], source.labels["file"])
-            by = str(arrays["detector"]) if "detector" in arrays else detector  # older crops do not say
-        return same and by == detector and np.load(folder / "crops.npy", mmap_mode="r").shape[1:3] == size
+            same = same and str(arrays["detector"]) == made_by
+        return same and np.load(folder / "crops.npy", mmap_mode="r").shape[1:3] == size
     except (OSError, ValueError, KeyError, BadZipFile):
         return False
 
