@@ -17,7 +17,7 @@
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
     const viewer = facekit.ownName();
-    const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "", again: false };
+    const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "" };
     let drawn = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
     const shown = new Set(remembered());

@@ -3,6 +3,7 @@
   const GLIDE = 45;  // milliseconds after which a box has gone 63 % of its way
   const ORDER = Object.values(facekit.areas).flat();  // labels keep this order, so that they do not jump about
   const MOST = 3;  // attributes in a label
+  const rounded = (pen, x, y, w, h, r) => { pen.beginPath(); pen.roundRect ? pen.roundRect(x, y, w, h, r) : pen.rect(x, y, w, h); };
 
   // The words for a face: a line for age and gender, one for what else is switched on and sure. Short: nothing unsure.
   facekit.liveWords = (face, shown, short = false) => {
@@ -53,8 +54,7 @@
       for (const [colour, width] of [["rgba(18,22,20,.55)", 5], ["#fff", 2.5]]) {
         pen.strokeStyle = colour;
         pen.lineWidth = width;
-        pen.beginPath();
-        pen.roundRect(x1, y1, x2 - x1, y2 - y1, 8);
+        rounded(pen, x1, y1, x2 - x1, y2 - y1, 8);
         pen.stroke();
       }
       const [first, second] = facekit.liveWords(face, look.shown, true);
@@ -64,8 +64,7 @@
       const x = Math.max(4, Math.min((x1 + x2 - width) / 2, w - width - 4));
       const y = y2 + 6 + height <= h ? y2 + 6 : y1 - 6 - height >= 0 ? y1 - 6 - height : h - height - 4;
       pen.fillStyle = "rgba(18,22,20,.84)";
-      pen.beginPath();
-      pen.roundRect(x, y, width, height, 6);
+      rounded(pen, x, y, width, height, 6);
       pen.fill();
       pen.fillStyle = "#fff";
       pen.textBaseline = "middle";
