@@ -106,7 +106,7 @@ def test_the_tab_is_found_and_says_that_nobody_is_shown(browser: Any, server: An
     page.goto(server.url)
     names = page.locator("#facekit-tabs button[role=tab]")
     page.wait_for_selector(".fk-attributes[data-ready]")
-    assert [name.strip() for name in names.all_inner_texts()][:3] == ["Attributes", "Generate", "Collapse lab"]
+    assert [name.strip() for name in names.all_inner_texts()][:4] == ["Attributes", "Live", "Generate", "Collapse lab"]
     page.click("#facekit-tabs button[data-tab-id=generate]")
     page.wait_for_selector(f"{ROOT}[data-state=ready]")
     assert page.inner_text(".fk-gen-banner h2") == "These people do not exist"
