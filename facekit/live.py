@@ -8,7 +8,9 @@ from itertools import count
 from time import perf_counter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torchvision.ops import box_iou
 
 from facekit.align import crop_face
 from facekit.analyze import FaceAnalyzer, ImageSource, face_of
@@ -22,7 +24,7 @@ from facekit.steady import Held, OneEuro, SteadyLogits
 
 _THERE = 0.6  # score from which on a known face is still there; a new one needs that of the detector
 _SAME_PLACE = 0.3  # intersection over union of a face found and one that is followed
-_SAME_PERSON, _OTHER_PERSON = 0.8, 0.5  # cosine of embeddings, see tests/benchmarks/test_live_accuracy.py
+_SAME_PERSON, _OTHER_PERSON = 0.9, 0.5  # cosine of embeddings; tests/benchmarks/test_live_accuracy.py prints both kinds
 _STRIKES = 3  # readings in a row that must look like somebody else
 _REMEMBERED, _PEOPLE = 30.0, 32  # seconds that a face is remembered for, and how many are
 _LONGEST = 0.5  # seconds between two readings: after more, what was known still counts
@@ -67,8 +69,8 @@ class _Track:
 class LiveAnalyzer:
     """Follows the faces of one video and reads age, perceived gender, expression and 40 attributes from each.
 
-    New faces are searched for now and then; in between each is followed by the last of MTCNN's networks, which needs a
-    millisecond and finds a face that moved by a third of its width. Answers are refreshed in turns and averaged.
+    New faces are searched for now and then; in between each is followed by the last of MTCNN's networks, which needs
+    two milliseconds and finds a face that moved by a third of its width. Answers are refreshed in turns and averaged.
 
     Example:
         >>> live = LiveAnalyzer()
@@ -95,7 +97,7 @@ class LiveAnalyzer:
         search_every: float = 0.5,
         reads: int = 2,
         read_every: float = 0.06,
-        smallest: float = 0.1,
+        smallest: float = 0.125,
         fade: float = 0.4,
     ) -> None:
         self.analyzer = analyzer or FaceAnalyzer.from_pretrained()
@@ -154,7 +156,7 @@ class LiveAnalyzer:
                 track.move(found, i, self._now)
         kept: list[_Track] = []
         for track in sorted(self._tracks, key=lambda track: track.seen < self._now):  # who is seen goes first
-            others = np.array([other.box for other in kept]).reshape(-1, 4)
+            others = np.array([other.box for other in kept], np.float32).reshape(-1, 4)
             if self._now - track.seen <= self.fade and not (_overlap(track.box, others) > 0.5).any():
                 kept.append(track)
         self._tracks = kept
@@ -169,7 +171,7 @@ class LiveAnalyzer:
         smallest = max(self.detector.min_face_size, int(self.smallest * min(pixels.shape[:2])))
         found = self.detector(pixels, min_face_size=smallest)
         for i in range(len(found)):
-            places = np.array([track.box for track in self._tracks]).reshape(-1, 4)
+            places = np.array([track.box for track in self._tracks], np.float32).reshape(-1, 4)
             overlap = _overlap(found.boxes[i], places)
             if len(overlap) and overlap.max() > _SAME_PLACE:
                 track = self._tracks[int(overlap.argmax())]
@@ -244,10 +246,7 @@ def _detections(track: _Track) -> Detections:
 
 def _overlap(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Intersection over union of a box (4,) with boxes (N, 4): (N,)."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    both = (high - low).clip(0).prod(1)
-    area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    overlap: NDArray[np.float32] = both / np.maximum(area + areas - both, 1e-9)
+    overlap: NDArray[np.float32] = box_iou(*(torch.from_numpy(part) for part in (box[None], boxes)))[0].numpy()
     return overlap
 
 

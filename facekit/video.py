@@ -23,7 +23,7 @@ def is_clip(path: Path) -> bool:
 
 
 def read_frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-    """The frames of a clip in their order, each as its time in seconds and (H, W, 3) uint8 RGB, turned upright.
+    """The frames of a clip in their order, each as its time in seconds and (H, W, 3) uint8 RGB.
 
     Raises:
         VideoError: the file is missing, or no clip that can be decoded here.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facekit import Face, FaceAnalyzer, LiveAnalyzer
+from facekit.live import _SAME_PERSON
 
 PEOPLE = 16
 STILL_SECONDS = 20
@@ -123,6 +124,28 @@ def test_a_smile_is_followed(analyzer: FaceAnalyzer, people: list[tuple[Picture,
         f"{np.percentile(needed, 90):.2f} s, {within:.0%} within {REACTION} s; {skipped} that single photos do not show"
     )
     assert np.median(needed) <= REACTION and within >= 0.9
+
+
+def test_embeddings_tell_people_apart(analyzer: FaceAnalyzer, people: list[tuple[Picture, Picture]]) -> None:
+    """One person's face in other places of a clip, and other people's: on which side of the two thresholds they lie."""
+    random = np.random.default_rng(0)
+
+    def embedded(seconds: float) -> NDArray[np.float64]:
+        frames = [render(photo, path(seconds), random) for photo, _ in people]
+        crops = [analyzer.crop(frame, analyzer(frame).faces[0]) for frame in frames]
+        found = analyzer.embed(np.stack(crops)).astype(float)
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    first = embedded(0.0)
+    cosines = np.stack([first @ embedded(seconds).T for seconds in (0.7, 1.6, 3.1)])  # (3, people, people)
+    mine = np.eye(len(people), dtype=bool)
+    same, other = cosines[:, mine], cosines[:, ~mine]
+    print(
+        f"\ncosines: one person {same.min():.2f} to {same.max():.2f}, {len(people)} people with each other "
+        f"{np.median(other):.2f}, 99 % below {np.percentile(other, 99):.2f}"
+    )
+    assert same.min() > _SAME_PERSON
+    assert np.mean(other < _SAME_PERSON) > 0.98
 
 
 def path(seconds: float) -> NDArray[np.float64]:

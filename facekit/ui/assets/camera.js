@@ -1,11 +1,12 @@
-// A photo from the camera. The stream never leaves the browser; one picture does, when the visitor takes it.
+// The camera. Its stream never leaves the browser; single pictures do.
 (function (facekit) {
   facekit.camera = {
-    stream: null,
+    ask(wanted = { facingMode: "user" }) {
+      if (!navigator.mediaDevices?.getUserMedia) return Promise.reject(new Error("no camera here"));
+      return navigator.mediaDevices.getUserMedia({ video: { ...wanted, width: { ideal: 1280 } }, audio: false });
+    },
     async start(video) {
-      if (!navigator.mediaDevices?.getUserMedia) throw new Error("no camera here");
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false });
-      video.srcObject = this.stream;
+      video.srcObject = await this.ask();
       await video.play();
     },
     take(video) {
@@ -14,8 +15,8 @@
       return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
     },
     stop(video) {
-      this.stream?.getTracks().forEach((track) => track.stop());
-      this.stream = video.srcObject = null;
+      video.srcObject?.getTracks().forEach((track) => track.stop());
+      video.srcObject = null;
     },
   };
 })(window.facekit);

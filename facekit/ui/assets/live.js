@@ -17,7 +17,7 @@
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
     const viewer = facekit.ownName();
-    const now = { state: "off", run: 0, stream: null, camera: "", engine: "warming", report: null, told: "" };
+    const now = { state: "off", run: 0, camera: "", engine: "warming", report: null, told: "" };
     let drawn = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
     const shown = new Set(remembered());
@@ -48,14 +48,13 @@
       const run = ++now.run;
       hint("");
       show("starting");
-      close();
+      facekit.camera.stop(video);
       let stream;
-      const wanted = now.camera ? { deviceId: { exact: now.camera } } : { facingMode: "user" };
       try {
-        stream = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, width: { ideal: 1280 }, height: { ideal: 720 } }, audio: false });
+        stream = await facekit.camera.ask(now.camera ? { deviceId: { exact: now.camera } } : undefined);
       } catch (error) { return run === now.run && refuse(REFUSED[error.name] ?? "failed"); }
       if (run !== now.run) return stream.getTracks().forEach((track) => track.stop());
-      now.stream = video.srcObject = stream;
+      video.srcObject = stream;
       stream.getVideoTracks()[0].addEventListener("ended", () => { if (run === now.run) refuse("lost"); });
       try { await video.play(); } catch { return run === now.run && refuse("failed"); }
       if (run !== now.run) return;
@@ -71,13 +70,9 @@
       hint(t("live.error." + why));
       root.querySelector('[data-do="start"]').focus();
     }
-    function close() {
-      now.stream?.getTracks().forEach((track) => track.stop());
-      now.stream = video.srcObject = null;
-    }
     function stop() {
       now.run++;
-      close();
+      facekit.camera.stop(video);
       overlay.clear();
       now.report = null;
       people();
@@ -86,7 +81,7 @@
     }
     async function cameras() {
       const all = (await navigator.mediaDevices.enumerateDevices()).filter(({ kind }) => kind === "videoinput");
-      const own = now.stream?.getVideoTracks()[0]?.getSettings().deviceId;
+      const own = video.srcObject?.getVideoTracks()[0]?.getSettings().deviceId;
       part("cameras").replaceChildren(...all.map(({ deviceId, label }, i) => h("option", { value: deviceId, selected: deviceId === own }, label || `${t("live.camera")} ${i + 1}`)));
       part("cameras").disabled = all.length < 2;
     }
@@ -201,9 +196,7 @@
         if (now.state === "paused") { video.play(); show("on"); } else { video.pause(); show("paused"); }
       },
       async snapshot() {
-        const whole = h("canvas", { width: video.videoWidth, height: video.videoHeight });
-        whole.getContext("2d").drawImage(video, 0, 0);
-        const blob = await new Promise((done) => whole.toBlob(done, "image/jpeg", 0.95));
+        const blob = await facekit.camera.take(video);
         document.querySelector("#facekit-tabs button[data-tab-id=attributes]").click();
         facekit.openPhoto(blob, "snapshot.jpg");
       },
