@@ -19,7 +19,7 @@ from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
 from facekit.face import Age, Expression, Face, Gender, Report
 from facekit.freeze import freeze
-from facekit.hub import CLASSIFIER, find_checkpoint
+from facekit.hub import CLASSIFIER, Token, find_checkpoint
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
 from facekit.nets.heads import HeadedNet
@@ -55,14 +55,17 @@ class FaceAnalyzer:
         revision: str | None = None,
         detector: str = "mtcnn",
         device: str | None = None,
+        token: Token = None,
     ) -> FaceAnalyzer:
         """Load a checkpoint and a detector.
 
         Args:
-            name: `None` for the shipped default, else a shipped name, a folder, or a Hub repository `user/name`.
-            revision: branch, tag or commit of a Hub repository.
+            name: `None` for the shipped default, else a shipped name, a folder, or what `hub.parse_address`
+                understands: `user/name`, `user/name@revision`, the link of a pull request.
+            revision: branch, tag, commit or `refs/pr/N` of a Hub repository.
             detector: one of `facekit.detect.DETECTORS`.
             device: a torch device such as "cuda"; `None` is the CPU.
+            token: for a repository that not everybody may read; the environment's where it is needed, if not said.
 
         Raises:
             UnknownName: no such detector.
@@ -70,8 +73,10 @@ class FaceAnalyzer:
         """
         found = load_detector(detector, device=device)
         name = os.fspath(name) if name is not None else None
+        folder = find_checkpoint(name, revision=revision, token=token)
+        called = name or CLASSIFIER.default
         return cls(
-            read_checkpoint(find_checkpoint(name, revision=revision), name or CLASSIFIER.default), found, device=device
+            read_checkpoint(folder, called if revision is None else f"{called}@{revision}"), found, device=device
         )
 
     def __call__(self, image: ImageSource) -> Report:

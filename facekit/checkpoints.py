@@ -1,5 +1,6 @@
 """A checkpoint folder, `{config.json, model.safetensors, README.md}`: read, write, verify."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -23,10 +24,16 @@ if TYPE_CHECKING:
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 MAX_WEIGHT_BYTES = 640 * 2**20  # VGG-16 with its dense layers has 553 MiB
+MAX_TEXT_BYTES = 4 * 2**20  # of any other file; the shipped default's largest has 0.2 MiB
+_MAX_HEADER_BYTES = 2**20  # of a safetensors file; ResNeXt-50's has 0.03 MiB
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+PerAttribute = Annotated[tuple[float, ...], Field(min_length=len(ATTRIBUTES), max_length=len(ATTRIBUTES))]
+"""A number for each of `ATTRIBUTES`."""
 
 
 class Calibration(_Frozen):
@@ -39,11 +46,11 @@ class Calibration(_Frozen):
             attribute. `expression_unsure_below` likewise, in [1/7, 1].
     """
 
-    attribute_scale: tuple[float, ...] = (1.0,) * len(ATTRIBUTES)
-    attribute_shift: tuple[float, ...] = (0.0,) * len(ATTRIBUTES)
+    attribute_scale: PerAttribute = (1.0,) * len(ATTRIBUTES)
+    attribute_shift: PerAttribute = (0.0,) * len(ATTRIBUTES)
     age_temperature: float = Field(1.0, gt=0)
     expression_temperature: float = Field(1.0, gt=0)
-    unsure_below: tuple[float, ...] = (0.75,) * len(ATTRIBUTES)
+    unsure_below: PerAttribute = (0.75,) * len(ATTRIBUTES)
     expression_unsure_below: float = Field(0.5, ge=0, le=1)
 
 
@@ -101,54 +108,73 @@ class Checkpoint:
     model: "HeadedNet"
 
     @property
+    def weights_sha256(self) -> str:
+        """Of its file of weights, in hexadecimal: what a record of figures says they belong to."""
+        with (self.folder / WEIGHTS_FILE).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
     def card(self) -> str:
-        """Its model card in Markdown, front matter included; empty where there is none."""
+        """Its model card in Markdown, front matter included; empty where there is none, or one too long to show."""
         path = self.folder / CARD_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        there = path.is_file() and path.stat().st_size <= MAX_TEXT_BYTES
+        return path.read_text(encoding="utf-8", errors="replace") if there else ""
 
 
-def read_config(folder: Path) -> CheckpointConfig:
-    """config.json of a checkpoint folder.
+def read_config(folder: Path, name: str | None = None) -> CheckpointConfig:
+    """config.json of a checkpoint folder; errors call the checkpoint `name`, else by its folder.
 
     Raises:
         CheckpointNotFound: there is no config.json.
         DamagedCheckpoint: it is not valid; the message names the field.
     """
-    path = folder / CONFIG_FILE
+    name, path = name or folder.name, folder / CONFIG_FILE
     if not path.is_file():
-        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {CONFIG_FILE}.")
+        raise CheckpointNotFound(f"{name} is not a checkpoint: it has no {CONFIG_FILE}.")
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise DamagedCheckpoint(
+            f"{CONFIG_FILE} of {name} is over {MAX_TEXT_BYTES >> 20} MB: no network here needs that."
+        )
     try:
         config = CheckpointConfig.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise DamagedCheckpoint(
-            f"{CONFIG_FILE} of {folder.name} is damaged at {where} ({first['msg']}): fetch it again."
+            f"{CONFIG_FILE} of {name} is damaged at {where} ({first['msg']}): fetch it again."
         ) from None
     return config
 
 
 def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
-    """The verified checkpoint in `folder`; tensor names, types and shapes are checked before any is read.
+    """The verified checkpoint in `folder`; its network is tried without memory, and tensor names and shapes are
+    compared, before any is read. Nothing in it can run code.
 
     Raises:
         CheckpointNotFound: `folder` holds no checkpoint.
-        DamagedCheckpoint: its files are broken or do not fit each other.
+        DamagedCheckpoint: its files are broken, do not fit each other, or ask for more than `nets.bounds` allows.
     """
     from facekit.nets import build
+    from facekit.nets.bounds import check_work, on_meta
 
-    config = read_config(folder)
+    name = name or folder.name
+    config = read_config(folder, name)
+    width, height = config.input_size
     try:
-        with torch.device("meta"):  # nothing is allocated before the file is known to fit
+        with on_meta():
             model = build(config.architecture, {head: task.size for head, task in config.tasks.items()}, config.network)
+            check_work(model, torch.empty(1, 3, height, width))
     except ValueError as error:
-        raise DamagedCheckpoint(f"{CONFIG_FILE} of {folder.name} is damaged at network ({error}).") from None
-    read_weights(model, folder, WEIGHTS_FILE)
-    return Checkpoint(name or folder.name, folder, config, model.eval().requires_grad_(False))
+        raise DamagedCheckpoint(f"{CONFIG_FILE} of {name} is damaged at network ({error}).") from None
+    read_weights(model, folder, WEIGHTS_FILE, name)
+    return Checkpoint(name, folder, config, model.eval().requires_grad_(False))
 
 
-def read_weights(model: nn.Module, folder: Path, file: str) -> None:
+def read_weights(model: nn.Module, folder: Path, file: str, name: str) -> None:
     """Fill a `model` that was built on the "meta" device with the float32 weights of a safetensors file in `folder`.
+
+    Args:
+        name: what errors call the checkpoint.
 
     Raises:
         CheckpointNotFound: there is no such file.
@@ -156,25 +182,34 @@ def read_weights(model: nn.Module, folder: Path, file: str) -> None:
     """
     path = folder / file
     if not path.is_file():
-        raise CheckpointNotFound(f"{folder} is not a checkpoint: it has no {file}.")
+        raise CheckpointNotFound(f"{name} is not a checkpoint: it has no {file}.")
     if path.stat().st_size > MAX_WEIGHT_BYTES:
-        raise DamagedCheckpoint(
-            f"{file} of {folder.name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large."
-        )
+        raise DamagedCheckpoint(f"{file} of {name} is over {MAX_WEIGHT_BYTES >> 20} MB: no network here is that large.")
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     try:
+        with path.open("rb") as opened_file:
+            if int.from_bytes(opened_file.read(8), "little") > _MAX_HEADER_BYTES:
+                raise DamagedCheckpoint(
+                    f"{file} of {name} begins with a list of over {_MAX_HEADER_BYTES >> 20} MB: no network here has "
+                    "that many tensors."
+                )
         with safe_open(path, framework="pt") as opened:
             shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 (no dict)
             if shapes != expected:
                 odd = sorted(k for k in shapes.keys() | expected.keys() if shapes.get(k) != expected.get(k))
-                raise DamagedCheckpoint(f"{file} of {folder.name} does not fit its {CONFIG_FILE}: see tensor {odd[0]}.")
+                raise DamagedCheckpoint(f"{file} of {name} does not fit its {CONFIG_FILE}: see tensor {odd[0][:80]}.")
             weights = {key: opened.get_tensor(key) for key in expected}
     except (SafetensorError, OSError) as error:
-        raise DamagedCheckpoint(f"{file} of {folder.name} is damaged ({error}): fetch it again.") from None
+        raise DamagedCheckpoint(f"{file} of {name} is damaged ({str(error)[:200]}): fetch it again.") from None
     weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
     if not all(bool(value.isfinite().all()) for value in weights.values()):
-        raise DamagedCheckpoint(f"{file} of {folder.name} holds values that are not numbers: train it again.")
-    model.load_state_dict(weights, assign=True)
+        raise DamagedCheckpoint(f"{file} of {name} holds values that are not numbers: train it again.")
+    try:
+        model.load_state_dict(weights, assign=True)
+    except RuntimeError:
+        raise DamagedCheckpoint(
+            f"{file} of {name} holds tensors of a type that does not fit: fetch it again."
+        ) from None
 
 
 def config_text(config: CheckpointConfig) -> str:

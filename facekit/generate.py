@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from facekit.checkpoints import read_weights
+from facekit.checkpoints import MAX_TEXT_BYTES, read_weights
 from facekit.errors import DamagedCheckpoint, GenerationError, UnknownName
-from facekit.hub import GENERATOR, find_checkpoint
+from facekit.hub import GENERATOR, Token, find_checkpoint
 from facekit.latents import SMALLEST_TRUNCATION, morph, random_stream, truncate
 from facekit.latents import draw as draw_normal
+from facekit.nets.bounds import check_work, on_meta
 from facekit.nets.dcgan import GENERATORS, Generator
 
 MOST: Final = 1024
@@ -44,31 +45,42 @@ class FaceGenerator(DiffusionPipeline):
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
-        cls, name: str | None = None, *, revision: str | None = None, device: str | torch.device | None = None
+        cls,
+        name: str | None = None,
+        *,
+        revision: str | None = None,
+        device: str | torch.device | None = None,
+        token: Token = None,
     ) -> "FaceGenerator":
         """The generator of a checkpoint, verified before its weights are read; no code is loaded with it.
 
         Args:
-            name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name`.
-            revision: branch, tag or commit of a Hub repository.
+            name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name[@revision]`.
+            revision: branch, tag, commit or `refs/pr/N` of a Hub repository.
             device: where it runs; the GPU where there is one, if not said.
+            token: for a repository that not everybody may read; the environment's where it is needed, if not said.
 
         Raises:
             CheckpointNotFound, HubUnreachable: as `find_checkpoint`.
             DamagedCheckpoint: its files are broken or do not fit each other.
         """
-        folder = find_checkpoint(name, revision=revision, kind=GENERATOR)
+        folder = find_checkpoint(name, revision=revision, kind=GENERATOR, token=token)
+        called = name or GENERATOR.default
         config, weights = GENERATOR.files[1:]
         try:
+            if (folder / config).stat().st_size > MAX_TEXT_BYTES:
+                raise ValueError(f"it is over {MAX_TEXT_BYTES >> 20} MB")
             settings: dict[str, Any] = json.loads((folder / config).read_bytes())
             kind = GENERATORS[settings["_class_name"]]
-            with torch.device("meta"):  # nothing is allocated before the file is known to fit
+            with on_meta():
                 generator = kind(**{key: value for key, value in settings.items() if not key.startswith("_")})
+                chosen = (torch.empty(1, len(generator.attributes)),) if generator.attributes else ()
+                check_work(generator, torch.empty(1, generator.latent), *chosen)
         except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError) as error:
             raise DamagedCheckpoint(
-                f"{config} of {folder.name} is damaged ({type(error).__name__}: {error}): fetch it again."
+                f"{config} of {called} is damaged ({type(error).__name__}: {error}): fetch it again."
             ) from None
-        read_weights(generator, folder, weights)
+        read_weights(generator, folder, weights, called)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(generator.eval().requires_grad_(False).to(device, memory_format=torch.channels_last))
 

@@ -50,11 +50,12 @@ def read_growth(folder: Path) -> Growth | None:
         recipe = training["recipe"]
         size, shown = int(recipe["size"]), int(recipe["shown"])
         lines = (folder / GROWTH / LOG_FILE).read_text(encoding="utf-8").splitlines()
-        log = tuple(record for line in lines if isinstance((record := json.loads(line))["epoch"], int))
-        with Image.open(sheets[-1][1]) as sheet:
-            columns, rows = sheet.width // size, sheet.height // size
-        if not (size and columns * rows >= shown > columns * (rows - 1)):
-            raise ValueError(f"{shown} faces of {size} pixels are not on the sheets")
+        log = tuple(record for line in lines if isinstance((record := _record(line))["epoch"], int))
+        for _, path in sheets:
+            with Image.open(path) as sheet:
+                columns, rows = sheet.width // size, sheet.height // size
+            if not (0 < size <= 256 and 0 < shown <= 256 and columns * rows >= shown > columns * (rows - 1)):
+                raise ValueError(f"{shown} faces of {size} pixels are not on the sheets")
     except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         raise DamagedCheckpoint(
             f"{GROWTH} of {folder.name} is damaged ({type(error).__name__}: {error}): fetch it again."
@@ -62,13 +63,24 @@ def read_growth(folder: Path) -> Growth | None:
     return Growth(sheets, size, shown, log, training)
 
 
-def photos(training: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> int:
-    """About how many photos an epoch goes through: whole batches of the first set.
+def _record(line: str) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no figure")
+
+    record: dict[str, Any] = json.loads(line, parse_constant=refuse)
+    return record
+
+
+def photos(training: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> int | None:
+    """About how many photos an epoch goes through: whole batches of the first set. `None` where that was not kept.
 
     Args:
-        training, log: as of `Growth`; the log has a record at least.
+        training, log: as of `Growth`.
     """
-    return round(log[-1]["step"] / log[-1]["epoch"]) * training["recipe"]["data"][0]["batch"]
+    try:
+        return round(log[-1]["step"] / log[-1]["epoch"]) * int(training["recipe"]["data"][0]["batch"])
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        return None
 
 
 def attribute_shares(combinations: Sequence[Sequence[float]], names: Sequence[str]) -> dict[str, float]:

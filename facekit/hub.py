@@ -1,13 +1,30 @@
 """Find a checkpoint by name: shipped inside the package, a folder, in the cache, or on the Hugging Face Hub."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from __future__ import annotations
 
-from facekit.checkpoints import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
-from facekit.errors import CheckpointNotFound, HubUnreachable
+import re
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from facekit.checkpoints import CARD_FILE, CONFIG_FILE, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, WEIGHTS_FILE
+from facekit.errors import CheckpointNotFound, DamagedCheckpoint, HubUnreachable
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
 
 ZOO = Path(__file__).parent / "zoo"
+
+Token = str | bool | None
+"""A visitor's own token; `None` for the environment's where it is needed, `False` for none at all."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +34,12 @@ class Kind:
     Attributes:
         default: the name of the shipped one that is used when none is named.
         files: its files, relative to its folder; the first tells it from the other kinds.
-        optional: files that may be missing, or patterns of them.
+        optional: patterns of files that may be missing (regular expressions of whole names).
     """
 
     default: str
     files: tuple[str, ...]
-    optional: tuple[str, ...] = (CARD_FILE,)
+    optional: tuple[str, ...] = (re.escape(CARD_FILE),)
 
 
 CLASSIFIER: Final = Kind("default", (CONFIG_FILE, WEIGHTS_FILE))
@@ -31,11 +48,39 @@ CLASSIFIER: Final = Kind("default", (CONFIG_FILE, WEIGHTS_FILE))
 GENERATOR: Final = Kind(
     "dcgan-conditional",
     ("model_index.json", "generator/config.json", "generator/diffusion_pytorch_model.safetensors"),
-    (CARD_FILE, "training.json", "growth/*.webp", "growth/log.jsonl"),
+    (re.escape(CARD_FILE), r"training\.json", r"growth/\d{4}\.webp", r"growth/log\.jsonl"),
 )
 """A diffusers pipeline that makes faces, see `generate`."""
 
-_SECONDS = 4  # the Hub is asked once, this long
+
+class Address(NamedTuple):
+    """Where on the Hub a checkpoint is.
+
+    Attributes:
+        repository: `user/name`.
+        revision: branch, tag, commit, or `refs/pr/3` for a pull request; `None` for the main branch.
+    """
+
+    repository: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        """As one may write it: `user/name@revision`."""
+        return self.repository if self.revision is None else f"{self.repository}@{self.revision}"
+
+
+_SECONDS: Final = 4.0  # the Hub is asked once, this long
+_SECONDS_IF_CACHED: Final = 1.5  # and so long whether what is cached is still the newest
+_QUIET_SECONDS: Final = 30.0  # so long a Hub that did not answer is not asked again about what is cached
+_MOST_FILES, _MOST_OPTIONAL_BYTES = 300, 32 * 2**20
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_REVISION: Final = re.compile(r"(?!.*\.\.)(?!.*//)[A-Za-z0-9][A-Za-z0-9._/+-]{0,200}")
+_PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+_HUB_HOSTS: Final = ("huggingface.co", "hf.co", "www.huggingface.co")
+
+_silent_since: dict[str, float] = {}
+
+Answer = TypeVar("Answer")
 
 
 def shipped(kind: Kind = CLASSIFIER) -> list[str]:
@@ -44,16 +89,20 @@ def shipped(kind: Kind = CLASSIFIER) -> list[str]:
     return sorted(names, key=lambda name: name != kind.default)
 
 
-def find_checkpoint(name: str | None = None, *, revision: str | None = None, kind: Kind = CLASSIFIER) -> Path:
+def find_checkpoint(
+    name: str | None = None, *, revision: str | None = None, kind: Kind = CLASSIFIER, token: Token = None
+) -> Path:
     """The folder of a checkpoint: shipped, a folder, cached, else downloaded from the Hub.
 
     Args:
-        name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name`.
-        revision: branch, tag or commit of a Hub repository.
+        name: `None` for the default, a shipped name, a folder, or what `parse_address` understands.
+        revision: branch, tag, commit or `refs/pr/N` of a Hub repository, where `name` does not say it.
         kind: what is looked for.
+        token: for repositories that not everybody may read.
 
     Raises:
-        CheckpointNotFound: no such checkpoint anywhere.
+        CheckpointNotFound: no such checkpoint anywhere, or not for whoever asks.
+        DamagedCheckpoint: what is there is larger than a checkpoint can be.
         HubUnreachable: it is neither shipped nor cached, and the Hub did not answer.
     """
     name = name or kind.default
@@ -61,78 +110,291 @@ def find_checkpoint(name: str | None = None, *, revision: str | None = None, kin
         return ZOO / name
     if Path(name).is_dir():
         return Path(name)
-    if not _is_repository(name):
+    address = parse_address(name, revision)
+    if address is None:
         known = ", ".join(shipped(kind)) or "none"
         raise CheckpointNotFound(
-            f"No checkpoint {name!r}: name a shipped one ({known}), a folder, or a Hub repository as user/name."
+            f"No checkpoint {name!r}: name a shipped one ({known}), a folder, or a Hub repository as user/name or "
+            "user/name@revision."
         )
-    return _from_hub(name, revision, kind)
+    return fetch(address, kind=kind, token=token)
 
 
-def _is_repository(name: str) -> bool:
-    """Whether `name` has the form `user/name` that the Hub allows."""
+def parse_address(text: str, revision: str | None = None) -> Address | None:
+    """Where on the Hub `text` points to; `None` where it is no address.
+
+    Args:
+        text: `user/name`, `user/name@revision`, or the link of a repository, a branch, a commit or a pull request.
+        revision: the revision where the text has none.
+    """
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
+    text = text.strip()
+    repository, said = _parse_link(text) if "://" in text else _split(text)
     try:
-        validate_repo_id(name)
+        validate_repo_id(repository)
     except HFValidationError:
-        return False
-    return name.count("/") == 1
+        return None
+    revision = said or revision
+    if repository.count("/") != 1 or (revision is not None and not _REVISION.fullmatch(revision)):
+        return None
+    return Address(repository, revision)
 
 
-def _from_hub(repository: str, revision: str | None, kind: Kind) -> Path:
-    """The local snapshot of a Hub repository: the cache first, since a dead network costs seconds."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    wanted = [*kind.files, *kind.optional]
-    try:
-        cached = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, local_files_only=True))
-        if all((cached / file).is_file() for file in kind.files):
-            return cached
-    except LocalEntryNotFoundError:
-        pass
-    _check_reachable()
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, etag_timeout=_SECONDS))
-    except RevisionNotFoundError:
-        raise CheckpointNotFound(
-            f"{repository} has no revision {revision!r}: check the branch, tag or commit."
-        ) from None
-    except RepositoryNotFoundError:
-        raise CheckpointNotFound(
-            f"No repository {repository} on the Hub: check its name, or sign in if it is private."
-        ) from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise HubUnreachable(
-            f"The Hub did not deliver {repository} ({type(error).__name__}): try again later."
-        ) from None
+def _split(text: str) -> tuple[str, str | None]:
+    repository, at, revision = text.partition("@")
+    return repository, (revision if at else None)
 
 
-def _check_reachable() -> None:
-    """One short request, because the client's own retries against a dead server take 23 seconds.
+def _parse_link(text: str) -> tuple[str, str | None]:
+    """The repository and revision of a link to the Hub; an empty repository where it is none."""
+    from huggingface_hub import constants
+
+    link = urlsplit(text)
+    if link.netloc not in (*_HUB_HOSTS, urlsplit(constants.ENDPOINT).netloc):
+        return "", None
+    user, name, what, rest = [*unquote(link.path).strip("/").split("/", 3), "", "", "", ""][:4]
+    if what == "discussions":
+        return f"{user}/{name}", f"refs/pr/{rest.split('/')[0]}"
+    if what in ("tree", "blob", "resolve", "commit"):
+        pull = re.match(r"refs/pr/\d+", rest)
+        return f"{user}/{name}", pull[0] if pull else rest.split("/")[0]
+    return f"{user}/{name}", None
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit that a folder of the Hub's cache holds; `None` for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name) else None
+
+
+def fetch(address: Address, *, kind: Kind = CLASSIFIER, token: Token = None) -> Path:
+    """The folder of a checkpoint on the Hub, from the cache where that holds its newest commit.
+
+    A commit by its whole hash cannot change: it comes from the cache without a question. Everything else is asked for
+    once, briefly; where nobody answers, the cache serves what it has. A token is sent only where the repository cannot
+    be read without, and what a visitor's own token opened is kept apart from what all may read, until the process ends.
 
     Raises:
-        HubUnreachable: no answer, or the client is set offline.
+        CheckpointNotFound, DamagedCheckpoint, HubUnreachable: as `find_checkpoint`.
     """
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+    from huggingface_hub import constants, get_token
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
+    ways: list[tuple[str | bool, Path]] = [(False, Path(constants.HF_HUB_CACHE))]
+    if isinstance(token, str):
+        ways.append((token, Path(_private_cache(sha256(token.encode()).hexdigest()).name)))
+    elif token is None and (own := get_token()):
+        ways.append((own, ways[0][1]))
+    cached = next((found for _, folder in ways if (found := _cached(address, kind, folder))), None)
+    if cached and (address.revision == cached.name or constants.HF_HUB_OFFLINE or _is_silent()):
+        return cached
+    seconds = _SECONDS_IF_CACHED if cached else _SECONDS
+    refused: HfHubHTTPError | None = None
+    for sent, folder in ways:
+        try:
+            return _download(address, kind, _look_up(address, sent, seconds), sent, folder)
+        except (GatedRepoError, RepositoryNotFoundError) as error:
+            refused = error
+        except HfHubHTTPError as error:
+            if error.response.status_code not in (401, 403):
+                raise _told(address, error) from None
+            refused = error
+        except HubUnreachable:
+            if cached:
+                return cached
+            raise
+    assert refused is not None
+    raise _told(address, refused) from None
+
+
+def _is_silent() -> bool:
     from huggingface_hub import constants
+
+    return monotonic() - _silent_since.get(constants.ENDPOINT, -_QUIET_SECONDS) < _QUIET_SECONDS
+
+
+@cache
+def _private_cache(digest: str) -> TemporaryDirectory[str]:
+    """A folder for what one token opens, by the token's digest; it vanishes with the process."""
+    return TemporaryDirectory(prefix="facekit-private-", ignore_cleanup_errors=True)
+
+
+def _cached(address: Address, kind: Kind, folder: Path) -> Path | None:
+    """The snapshot of `address` in a cache, if all its files are there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [try_to_load_from_cache(address.repository, f, folder, address.revision) for f in kind.files]
+    if not all(isinstance(path, str) for path in found):
+        return None
+    return Path(str(found[0]).removesuffix(kind.files[0]))
+
+
+def ask_hub(about: str, call: Callable[[HfApi], Answer], token: Token = None) -> Answer:
+    """What the Hub answers to `call`, within a few seconds.
+
+    Args:
+        about: the repository, owner or collection that is asked about, for errors.
+
+    Raises:
+        HubUnreachable: it did not answer in time, or with an error of its own.
+        CheckpointNotFound: it refuses.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return _ask(about, call, token)
+    except HfHubHTTPError as error:
+        raise _told(Address(about), error) from None
+
+
+def _ask(about: str, call: Callable[[HfApi], Answer], token: Token, seconds: float = _SECONDS) -> Answer:
+    """As `ask_hub`, but where it refuses, the client's own HfHubHTTPError says why."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
 
     if constants.HF_HUB_OFFLINE:
         raise HubUnreachable("HF_HUB_OFFLINE is set: use a shipped or cached checkpoint, or unset it.")
     try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=_SECONDS).close()
-    except HTTPError:
-        pass  # any answer will do
-    except (OSError, HTTPException):
+        answer = within(seconds, lambda: call(HfApi(endpoint=constants.ENDPOINT, token=token)))
+    except HfHubHTTPError as error:
+        if error.response.status_code >= 500:
+            raise _told(Address(about), error) from None
+        raise
+    except Exception:  # the client's transport raises whatever it is made of
+        _silent_since[constants.ENDPOINT] = monotonic()
         raise HubUnreachable(
             f"The Hub at {constants.ENDPOINT} did not answer: use a shipped checkpoint, or try again with a network."
         ) from None
+    _silent_since.pop(constants.ENDPOINT, None)
+    return answer
+
+
+def _look_up(address: Address, token: str | bool, seconds: float) -> ModelInfo:
+    """What the Hub says of a repository: its commit, and its files with their sizes.
+
+    Raises:
+        HubUnreachable, HfHubHTTPError: as `_ask`.
+        CheckpointNotFound: there is no such revision.
+    """
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    repository, revision = address
+    try:
+        return _ask(
+            str(address),
+            lambda api: api.model_info(repository, revision=revision, files_metadata=True, timeout=seconds),
+            token,
+            seconds,
+        )
+    except RevisionNotFoundError:
+        raise CheckpointNotFound(
+            f"{repository} has no revision {revision!r}: check the branch, tag or commit."
+        ) from None
+
+
+def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, folder: Path) -> Path:
+    """The snapshot of a commit, downloaded where it is not cached. Only files of the kind are, and none over its limit.
+
+    Raises:
+        CheckpointNotFound: it lacks a file.
+        DamagedCheckpoint: a file is too large, whatever the listing says.
+        HubUnreachable: the download failed.
+        HfHubHTTPError: the Hub refuses a file.
+    """
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    listed = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    if missing := [file for file in kind.files if file not in listed]:
+        pickles = [file for file in listed if file.endswith(_PICKLES)]
+        why = f"; {pickles[0]} is a pickle, which can run code and is never read here" if pickles else ""
+        raise CheckpointNotFound(f"{address} is no checkpoint of facekit: it has no {missing[0]}{why}.")
+    optional = [file for file in sorted(listed) if any(re.fullmatch(pattern, file) for pattern in kind.optional)]
+    if len(optional) > _MOST_FILES or sum(listed[file] for file in optional) > _MOST_OPTIONAL_BYTES:
+        optional = []
+    path = ""
+    try:
+        for file in [*optional, *reversed(kind.files)]:  # the one that tells its kind comes last
+            limit = MAX_WEIGHT_BYTES if file.endswith(".safetensors") else MAX_TEXT_BYTES
+            larger = DamagedCheckpoint(
+                f"{file} of {address} is over {limit >> 20} MB: no checkpoint here is that large."
+            )
+            if listed[file] > limit:
+                raise larger
+            path = hf_hub_download(
+                address.repository,
+                file,
+                revision=info.sha,
+                cache_dir=folder,
+                token=token,
+                endpoint=constants.ENDPOINT,
+                etag_timeout=_SECONDS,
+                tqdm_class=_bounded(limit, larger),
+            )
+        if address.revision != info.sha:  # now that all is there, let the cache know this commit by its name as well
+            _remember(folder, address, str(info.sha))
+    except (DamagedCheckpoint, HfHubHTTPError):
+        raise
+    except Exception as error:  # as in _ask; a full disk is one of them
+        raise HubUnreachable(f"The Hub did not deliver {address} ({type(error).__name__}): try again later.") from None
+    return Path(path.removesuffix(kind.files[0]))
+
+
+def _remember(folder: Path, address: Address, commit: str) -> None:
+    """Write what the client writes when it is asked for a branch, so that it is found by that name offline."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    name = repo_folder_name(repo_id=address.repository, repo_type="model")
+    ref = folder / name / "refs" / (address.revision or "main")
+    ref.parent.mkdir(parents=True, exist_ok=True)
+    ref.write_text(commit)
+
+
+def _bounded(limit: int, error: Exception) -> type[Any]:
+    """A progress bar that ends a download of more than `limit` bytes with `error`, whatever size was announced."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Bounded(tqdm):
+        received = 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.received += int(n or 0)
+            if self.received > limit:
+                raise error
+            return super().update(n)
+
+    return Bounded
+
+
+def _told(address: Address, error: Exception) -> CheckpointNotFound | HubUnreachable:
+    """The client's refusal as one sentence."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return CheckpointNotFound(f"{address.repository} has terms to accept: do so on the Hub, then sign in here.")
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else 0
+    if isinstance(error, RepositoryNotFoundError) or status in (401, 403, 404):
+        return CheckpointNotFound(
+            f"No repository {address.repository} on the Hub that may be read: check its name, or sign in if it is "
+            "private."
+        )
+    return HubUnreachable(f"The Hub did not deliver {address} (status {status}): try again later.")
+
+
+def within(seconds: float, call: Callable[[], Answer]) -> Answer:
+    """What `call` returns; after `seconds` it is left alone. A timeout of the client's own does not cover looking up a
+    name without a network, which takes longest.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    future: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # raised again where the result is waited for
+            future.set_exception(error)
+
+    Thread(target=run, name="hub", daemon=True).start()
+    return future.result(seconds)

@@ -1,11 +1,14 @@
 """What tests share: real photos where they are, and one photo that always is."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.loopback_hub import LoopbackHub
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,18 @@ def astronaut() -> NDArray[np.uint8]:
     data = pytest.importorskip("skimage.data", reason="needs scikit-image: pip install -e .[dev]")
     photo: NDArray[np.uint8] = data.astronaut()
     return photo
+
+
+@pytest.fixture(scope="session")
+def loopback() -> Iterator[LoopbackHub]:
+    """A Hub on this machine, shared by all tests: use `hub`, which is empty for every test."""
+    with LoopbackHub() as running:
+        yield running
+
+
+@pytest.fixture
+def hub(loopback: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopbackHub:
+    """An empty Hub that the client of this process talks to, with an empty cache; nobody is signed in."""
+    loopback.reset()
+    loopback.patch(monkeypatch, home=tmp_path / "home")
+    return loopback

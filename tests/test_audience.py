@@ -144,4 +144,5 @@ def test_an_analyzer_is_shared(engine: Engine, frame: bytes) -> None:
     audience.look(BERT, frame, 0.0)
     analyzers = {id(viewer.live.analyzer) for viewer in audience._viewers.values() if viewer.live}
     assert len(analyzers) == 1
-    assert isinstance(engine._load("default", "mtcnn"), FaceAnalyzer)
+    with engine.analyzer("default", "mtcnn") as analyzer:
+        assert id(analyzer) in analyzers

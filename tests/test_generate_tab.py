@@ -182,7 +182,7 @@ def test_walks_and_animations_of_the_page(engine: Engine) -> None:
         generate._gif(engine, {"kind": "explode"})
     for name in ("nobody", "../../etc", "default"):
         for call in (generate._faces, generate._growth_sheets):
-            with pytest.raises(UnknownName, match="Unknown checkpoint"):
+            with pytest.raises(UnknownName, match="No checkpoint"):
                 call(engine, {"wish": {"checkpoint": name}})
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from facekit.errors import FacekitError, UnknownName
+from facekit.errors import FacekitError
 from facekit.lab.room import Room
+from facekit.ui.shelf import Shelf
 from facekit.ui.turns import Turns
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Engine:
         failure: one sentence, empty unless `state` is "failed".
         drawing: "warming" until the default generator has drawn once, then "ready"; "failed" if it could not be loaded.
         turns: the line that everything which runs a network stands in.
+        shelf: the networks.
         room: the seats of the collapse lab.
         page_is_open: set by the first visitor's page; warming up need not wait for it any longer.
     """
@@ -41,8 +43,7 @@ class Engine:
         self.turns = Turns()
         self.room = Room()
         self.page_is_open = Event()
-        self._analyzers: dict[tuple[str, str], FaceAnalyzer] = {}
-        self._generators: dict[str, FaceGenerator] = {}
+        self.shelf = Shelf()
 
     def start(self) -> None:
         """Load the default analyzer in the background; a photo that arrives meanwhile waits in line behind it."""
@@ -61,13 +62,27 @@ class Engine:
     def analyzer(self, checkpoint: str, detector: str, ticket: str | None = None) -> Iterator[FaceAnalyzer]:
         """The analyzer of that name for the length of the `with` block, when its turn has come.
 
+        Args:
+            checkpoint: a shipped name or an address on the Hub, the default where it is empty; never a folder.
+            detector: one of `detect.DETECTORS`, the default where it is empty.
+            ticket: a name that `turns.ahead` can be asked about.
+
         Raises:
-            UnknownName: not a shipped checkpoint, or not a detector. Visitors cannot name folders or repositories.
-            CheckpointError: the checkpoint cannot be read.
+            UnknownName: no such checkpoint, or not a detector.
+            CheckpointError: the checkpoint cannot be found, fetched or read.
             Busy: too many are waiting.
         """
+        from facekit.analyze import FaceAnalyzer
+        from facekit.checkpoints import read_checkpoint
+        from facekit.detect import load_detector
+        from facekit.hub import CLASSIFIER
+
+        checkpoint, detector = checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR
+        folder = self.shelf.find(checkpoint, CLASSIFIER)  # a download: before the turn
         with self.turns.take(ticket or secrets.token_hex(8)):
-            yield self._load(checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR)
+            yield self.shelf.take(
+                folder, detector, lambda: FaceAnalyzer(read_checkpoint(folder, checkpoint), load_detector(detector))
+            )
 
     @contextmanager
     def generator(self, checkpoint: str, ticket: str | None = None) -> Iterator[FaceGenerator]:
@@ -77,25 +92,11 @@ class Engine:
             UnknownName, CheckpointError, Busy: as `analyzer`.
         """
         from facekit.generate import FaceGenerator  # seconds: before the turn, so that nobody waits for it in line
-        from facekit.hub import GENERATOR, shipped
+        from facekit.hub import GENERATOR
 
-        checkpoint = checkpoint or GENERATOR.default
+        folder = self.shelf.find(checkpoint or GENERATOR.default, GENERATOR)
         with self.turns.take(ticket or secrets.token_hex(8)):
-            if checkpoint not in self._generators:
-                if checkpoint not in shipped(GENERATOR):
-                    raise UnknownName.among("checkpoint", checkpoint, shipped(GENERATOR))
-                self._generators[checkpoint] = FaceGenerator.from_pretrained(checkpoint, device="cpu")
-            yield self._generators[checkpoint]
-
-    def _load(self, checkpoint: str, detector: str) -> FaceAnalyzer:
-        from facekit.analyze import FaceAnalyzer
-        from facekit.hub import shipped
-
-        if (checkpoint, detector) not in self._analyzers:
-            if checkpoint not in shipped():
-                raise UnknownName.among("checkpoint", checkpoint, shipped())
-            self._analyzers[checkpoint, detector] = FaceAnalyzer.from_pretrained(checkpoint, detector=detector)
-        return self._analyzers[checkpoint, detector]
+            yield self.shelf.take(folder, "", lambda: FaceGenerator.from_pretrained(str(folder), device="cpu"))
 
     def _warm_up(self) -> None:
         self.page_is_open.wait(_HEAD_START)

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -95,17 +96,18 @@ def _ticket(request: dict[str, Any]) -> str:
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.checkpoints import CARD_FILE
     from facekit.growth import attribute_shares, photos
-    from facekit.hub import GENERATOR, ZOO, shipped
+    from facekit.hub import GENERATOR, shipped
     from facekit.ui.drawing import FRAMES, Wish
 
     wish = Wish.read(request.get("wish"))
     with engine.generator(wish.checkpoint, _ticket(request)) as generator:
         network = generator.generator
     name = wish.checkpoint or GENERATOR.default
-    growth, card = growth_of(name), ZOO / name / CARD_FILE
+    folder = engine.shelf.find(name, GENERATOR)
+    growth, card = growth_of(folder), folder / CARD_FILE
     return {
         "checkpoint": name,
-        "checkpoints": shipped(GENERATOR),
+        "checkpoints": list(dict.fromkeys([*shipped(GENERATOR), name])),
         "attributes": list(network.attributes),
         "shares": attribute_shares(network.combinations, network.attributes),
         "frames": FRAMES,
@@ -116,18 +118,17 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
             "size": growth.size,
             "shown": growth.shown,
             "log": list(growth.log),
-            "photos": photos(growth.training, growth.log) if growth.log else None,
+            "photos": photos(growth.training, growth.log),
         },
     }
 
 
 @cache
-def growth_of(checkpoint: str) -> Growth | None:
-    """What a shipped checkpoint keeps of its training."""
+def growth_of(folder: Path) -> Growth | None:
+    """What the generator in `folder` keeps of its training."""
     from facekit.growth import read_growth
-    from facekit.hub import ZOO
 
-    return read_growth(ZOO / checkpoint)
+    return read_growth(folder)
 
 
 def _faces(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
@@ -175,23 +176,20 @@ def _morph(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     return {"sheet": url(sheet(pictures)), "size": pictures.shape[1]}
 
 
-def _shipped_growth(request: dict[str, Any]) -> Growth:
+def _growth(engine: Engine, request: dict[str, Any]) -> Growth:
     """The growth of the checkpoint of a wish, which need not be loaded for it."""
-    from facekit.errors import UnknownName
-    from facekit.hub import GENERATOR, shipped
+    from facekit.hub import GENERATOR
     from facekit.ui.drawing import Wish
 
     name = Wish.read(request.get("wish")).checkpoint or GENERATOR.default
-    if name not in shipped(GENERATOR):
-        raise UnknownName.among("checkpoint", name, shipped(GENERATOR))
-    growth = growth_of(name)
+    growth = growth_of(engine.shelf.find(name, GENERATOR))
     if growth is None:
         raise GenerationError(f"{name} keeps no pictures of its training: choose another checkpoint.")
     return growth
 
 
 def _growth_sheets(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    return {"sheets": [data_url(path, "webp") for _, path in _shipped_growth(request).sheets]}
+    return {"sheets": [data_url(path, "webp") for _, path in _growth(engine, request).sheets]}
 
 
 def _gif(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
@@ -199,7 +197,7 @@ def _gif(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
     kind = str(request.get("kind"))
     if kind == "growth":
-        return {"gif": gif(kind, growth_frames(_shipped_growth(request)))}
+        return {"gif": gif(kind, growth_frames(_growth(engine, request)))}
     if kind == "walk":
         wish = Wish.read(request.get("wish"))
         frames = []

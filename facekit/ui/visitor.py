@@ -1,0 +1,27 @@
+"""Who is asking: a visitor's own token for the Hub, where they have signed in."""
+
+import os
+from time import time
+from typing import Any, Final
+
+from gradio.context import LocalContext
+
+from facekit.hub import Token
+
+SIGN_IN: Final = "OAUTH_CLIENT_ID" in os.environ and "SPACE_ID" in os.environ
+"""Whether visitors can sign in to the Hub here: on a Space whose README says `hf_oauth: true`."""
+
+
+def token_of_visitor() -> Token:
+    """What to ask the Hub with for the request that is being answered.
+
+    On a Space that is the visitor's own token if they are signed in, else none: the Space's own would open its owner's
+    private repositories to everybody. On one's own machine it is one's own, from the environment.
+    """
+    if "SPACE_ID" not in os.environ:
+        return None
+    request = LocalContext.request.get(None)
+    scope: dict[str, Any] = getattr(getattr(request, "request", request), "scope", None) or {}
+    info = (scope.get("session") or {}).get("oauth_info") or {}
+    signed_in = info.get("expires_at", 0) > time()
+    return str(info["access_token"]) if signed_in and info.get("access_token") else False
