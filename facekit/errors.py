@@ -9,7 +9,8 @@ FacekitError
 ├── CheckpointError          a checkpoint cannot be used
 │   ├── CheckpointNotFound   neither shipped, nor a folder, nor cached, nor on the Hub
 │   ├── DamagedCheckpoint    config.json or model.safetensors is broken or does not fit
-│   └── HubUnreachable       the Hub did not answer in time
+│   ├── HubUnreachable       the Hub did not answer in time
+│   └── PushError            it cannot be pushed: no right to, nothing new, or the repository has moved on
 ├── GenerationError          the faces that were asked for cannot be made
 ├── LabError                 a run of the laboratory cannot start, or do what it is told
 ├── DataError                a data set cannot be read, or lacks the labels asked for
@@ -61,6 +62,10 @@ class DamagedCheckpoint(CheckpointError):
 
 class HubUnreachable(CheckpointError):
     """The Hub did not answer in time, and the checkpoint is neither shipped nor cached."""
+
+
+class PushError(CheckpointError):
+    """It cannot be pushed: nobody is signed in, there is no right to, nothing is new, or the repository moved on."""
 
 
 class GenerationError(FacekitError):

@@ -57,3 +57,6 @@ EXPRESSIONS: Final[tuple[str, ...]] = ("angry", "disgust", "fear", "happy", "sad
 
 MAX_AGE: Final = 100
 """Ages are a distribution over the whole years 0 to MAX_AGE; older faces count as MAX_AGE."""
+
+SETS: Final = {"celeba": "CelebA", "utkface": "UTKFace", "fer2013": "FER2013"}
+"""Folder name of a data set to its own name."""

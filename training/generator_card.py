@@ -7,9 +7,10 @@ import torch
 from huggingface_hub import ModelCard, ModelCardData
 
 from facekit.growth import attribute_shares, photos
+from facekit.labels import SETS
 from facekit.nets.dcgan import GENERATORS
 from training.report import run_facts
-from training.results import SETS, percent, table
+from training.results import percent, table
 
 _SHOWN: Final = {
     "discriminator": ("loss of the discriminator", "{:.3f}"),

@@ -8,8 +8,9 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from facekit.checkpoints import CARD_FILE, CONFIG_FILE, CheckpointConfig, config_text, read_config
+from facekit.labels import SETS
 from training.records import Record, look_up, write_text
-from training.results import SETS, headlines, percent, results_table, set_name, table, with_interval, years
+from training.results import headlines, percent, results_table, set_name, table, with_interval, years
 
 __all__ = ["model_card", "results_table", "run_facts", "write_card"]
 
@@ -45,7 +46,7 @@ are for non-commercial research; FER2013 comes from a research challenge. The ph
 """
 
 _KEPT: Final = (
-    *("data", "split", "pictures", "no_face_found", "detector", "command"),
+    *("data", "split", "pictures", "no_face_found", "detector", "command", "weights_sha256"),
     *("attributes", "gender", "age", "expression", "groups"),
 )
 """What of a record goes into config.json, where the page reads it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from facekit.labels import SETS
 from training.records import Record, interval_of, look_up, write_text
 
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
@@ -14,9 +15,6 @@ START, END = "<!-- results: start -->", "<!-- results: end -->"
 _HEAD: Final = (
     "# Results\n\nBetween the marks `python -m training report` writes, from the records in `training/results`.\n\n"
 )
-
-SETS: Final = {"celeba": "CelebA", "utkface": "UTKFace", "fer2013": "FER2013"}
-"""Folder name of a data set to its own name."""
 
 
 class Floor(NamedTuple):

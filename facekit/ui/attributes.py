@@ -6,6 +6,7 @@ import base64
 import io
 import secrets
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def build(engine: Engine) -> None:
         js_on_load="window.facekit.attributes.start(element, server, props);",
         server_functions=[*_server_functions(engine)],
         apply_default_css=False,
-        thumbnails={name: _thumbnail(name) for name in _EXAMPLE_FILES},
+        thumbnails=example_thumbnails(),
         max_bytes=MAX_BYTES,
         elem_id="facekit-attributes",
     )
@@ -97,9 +98,16 @@ def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, An
 
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    with engine.analyzer(*_names(request)) as analyzer:
+    from facekit.hub import parse_address, shipped
+
+    name, detector = _names(request)
+    with engine.analyzer(name, detector) as analyzer:
         checkpoint = analyzer.checkpoint
-    return {"card": card_html(checkpoint.card), "charts": charts(checkpoint.config.metrics)}
+    return {
+        "name": name if name in shipped() else str(parse_address(name)),
+        "card": card_html(checkpoint.card),
+        "charts": charts(checkpoint.config.metrics),
+    }
 
 
 def _names(request: dict[str, Any]) -> tuple[str, str]:
@@ -120,7 +128,7 @@ def _add_endpoint(engine: Engine) -> None:
         Args:
             photo: an image file (JPEG, PNG, WebP, ...). It is deleted as soon as it has been read.
             detector: "mtcnn" or "haar".
-            checkpoint: the name of a shipped checkpoint.
+            checkpoint: a shipped one's name, or a repository on the Hub as user/name[@revision].
 
         Returns:
             {"width", "height", "faces": [...], "error": null}; a face has "box", "score", "landmarks", "attributes",
@@ -141,6 +149,12 @@ def _add_endpoint(engine: Engine) -> None:
     gr.Button(visible=False).click(
         analyze, [photo, detector, checkpoint], report, api_name="analyze", concurrency_limit=2, show_progress="hidden"
     )
+
+
+@cache
+def example_thumbnails() -> dict[str, str]:
+    """Small copies of the example pictures as data URLs, by their name on the page."""
+    return {name: _thumbnail(name) for name in _EXAMPLE_FILES}
 
 
 def _thumbnail(name: str) -> str:

@@ -8,7 +8,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from facekit.images import MAX_BYTES
-from facekit.ui import about, attributes, generate, lab, live
+from facekit.ui import about, attributes, generate, lab, live, models
 from facekit.ui.assets import asset
 from facekit.ui.engine import Engine
 from facekit.ui.headers import PrivateHeaders
@@ -16,7 +16,17 @@ from facekit.ui.strings import LANGUAGES, all_texts, i18n
 from facekit.ui.theme import theme
 from facekit.ui.uploads import keep_swept, private_folder, upload_route
 
-_STYLES = ("tokens.css", "page.css", "photo.css", "answer.css", "live.css", "about.css", "generate.css", "lab.css")
+_STYLES = (
+    "tokens.css",
+    "page.css",
+    "photo.css",
+    "answer.css",
+    "live.css",
+    "about.css",
+    "generate.css",
+    "lab.css",
+    "models.css",
+)
 _SCRIPTS = (
     "language.js",
     "draw.js",
@@ -41,6 +51,8 @@ _SCRIPTS = (
     "lab_recipe.js",
     "lab_lesson.js",
     "lab.js",
+    "models_compare.js",
+    "models.js",
     "page.js",
 )
 _LONGEST_QUEUE = 64
@@ -64,6 +76,8 @@ def build(engine: Engine) -> gr.Blocks:
                 generate.build(engine)
             with gr.Tab(i18n()("tab.lab"), id="lab"):
                 lab.build(engine.room)
+            with gr.Tab(i18n()("tab.models"), id="models"):
+                models.build(engine)
             with gr.Tab(i18n()("tab.about"), id="about"):
                 about.build()
     return page.queue(max_size=_LONGEST_QUEUE)

@@ -1,9 +1,14 @@
-"""For whom a checkpoint is good and for whom worse: its evaluation records as a few charts."""
+"""For whom a checkpoint is good and for whom worse: its evaluation records as a few charts.
+
+Records come with a checkpoint, so a stranger may have written them: what is no figure is left out.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
-_FIGURES = {"attributes": "mean_accuracy", "gender": "accuracy", "age": "mae", "expression": "accuracy"}
+_FIGURES: Final = {"attributes": "mean_accuracy", "gender": "accuracy", "age": "mae", "expression": "accuracy"}
+_MOST_SETS, _MOST_GROUPS = 12, 80
 
 
 def charts(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -17,25 +22,57 @@ def charts(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         everyone, `years` tells a mean error in years from a share, and only groups by a single factor are listed.
     """
     drawn = []
-    for data, record in metrics.items():
-        if not isinstance(record, Mapping):
-            continue
-        everyone = {"of": {}, "small": False, **record}
-        groups = [group for group in record.get("groups") or [] if len(group.get("of", {})) == 1]
+    for data, record in _records(metrics).items():
         for task, figure in _FIGURES.items():
-            rows = [row for group in (everyone, *groups) if (row := _row(group, task, figure))]
+            rows = [row for group in _groups(record) if (row := _row(group, task, figure))]
             if len(rows) > 1:
                 drawn.append({"task": task, "data": data, "years": figure == "mae", "rows": rows})
     return drawn
 
 
+def headline_figures(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One figure a task and data set: `{"task", "data", "split", "years", "pictures", "value", "low", "high"}`."""
+    return [
+        {"task": task, "data": data, "split": str(record.get("split") or "")[:40], "years": figure == "mae", **row}
+        for data, record in _records(metrics).items()
+        for task, figure in _FIGURES.items()
+        if (row := _row(_everyone(record), task, figure))
+    ]
+
+
+def _records(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    known = {str(data)[:60]: record for data, record in metrics.items() if isinstance(record, Mapping)}
+    return dict(list(known.items())[:_MOST_SETS])
+
+
+def _everyone(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**record, "of": {}, "small": False}
+
+
+def _groups(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = record.get("groups")
+    groups = [group for group in listed if isinstance(group, Mapping)] if isinstance(listed, list) else []
+    single = [group for group in groups if isinstance(group.get("of"), Mapping) and len(group["of"]) == 1]
+    return [_everyone(record), *single[:_MOST_GROUPS]]
+
+
 def _row(group: Mapping[str, Any], task: str, figure: str) -> dict[str, Any] | None:
     """One group's figure with its interval; `None` where it was not measured."""
-    measured = group.get(task) or {}
-    value = measured.get(figure)
-    if value is None:
+    measured = group.get(task)
+    value = _number(measured.get(figure)) if isinstance(measured, Mapping) else None
+    if value is None or not isinstance(measured, Mapping):
         return None
-    low, high = measured.get(f"{figure}_interval") or (value, value)
-    low, high = (value if end is None else end for end in (low, high))
-    shared = {name: group.get(name) for name in ("of", "pictures", "small")}
-    return {**shared, "value": value, "low": low, "high": high}
+    interval = measured.get(f"{figure}_interval")
+    low, high = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
+    return {
+        "of": {str(factor)[:40]: str(name)[:40] for factor, name in group["of"].items()},
+        "pictures": _number(group.get("pictures")),
+        "small": bool(group.get("small")),
+        "value": value,
+        "low": min(value, value if (low := _number(low)) is None else low),
+        "high": max(value, value if (high := _number(high)) is None else high),
+    }
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) else None

@@ -169,6 +169,7 @@
         take.focus();
       },
       async take() { await read(await facekit.camera.take(part("video")), "camera.jpg"); },
+      "default-checkpoint": () => facekit.useCheckpoint(choices.checkpoints[0]),
       cancel() { facekit.camera.stop(part("video")); show(now.answer ? (view.faces.length ? "answer" : "none") : "empty"); },
     };
     root.addEventListener("click", (event) => actions[event.target.closest("[data-do]")?.dataset.do]?.());
@@ -180,7 +181,7 @@
     document.addEventListener("dragleave", () => over(depth - 1));
     document.addEventListener("dragover", (event) => { if (visible()) event.preventDefault(); });
     document.addEventListener("drop", (event) => { if (!visible()) return; event.preventDefault(); over(0); const file = event.dataTransfer.files[0]; if (file) read(file, file.name); });
-    for (const name of ["detector", "checkpoint"]) part(name).addEventListener("change", () => { part("options").open = false; again(); loadAbout(); });
+    for (const name of ["detector", "checkpoint"]) part(name).addEventListener("change", () => { part("options").open = false; drawUsing(); again(); loadAbout(); facekit.onCheckpoint?.(); });
     part("options").addEventListener("keydown", (event) => { if (event.key === "Escape") { part("options").open = false; part("options").firstElementChild.focus(); } });
     document.addEventListener("click", (event) => { if (!part("options").contains(event.target)) part("options").open = false; });
 
@@ -205,6 +206,26 @@
       fill(part("checkpoint"), checkpoints, (name) => name);
     }
     let choices = { detectors: [], checkpoints: [] };
+    facekit.checkpointInUse = () => part("checkpoint").value;
+    facekit.useCheckpoint = (name) => {  // for other tabs, and for links: one from the Hub is not among the shipped ones
+      if (!choices.checkpoints.includes(name)) choices.checkpoints.push(name);
+      options(choices);
+      part("checkpoint").value = name;
+      part("checkpoint").dispatchEvent(new Event("change"));
+    };
+    function drawUsing(words = "") {
+      const name = part("checkpoint").value, other = choices.checkpoints.length && name !== choices.checkpoints[0];
+      part("using").hidden = !words && !other;
+      part("using").replaceChildren(...(words ? [words] : [t("using", { name }), " ", h("button", { type: "button", class: "fk-link", "data-do": "default-checkpoint" }, t("using.back"))]));
+    }
+    async function useLinked() {
+      const wanted = new URLSearchParams(location.search).get("checkpoint");
+      if (!wanted) return;
+      drawUsing(t("models.opening", { name: wanted }));
+      const told = await ask("about_checkpoint", { checkpoint: wanted });
+      if (told.error) return drawUsing(facekit.errorText(told) + " " + t("using.failed"));
+      facekit.useCheckpoint(told.name);
+    }
     async function warmUp() {
       for (;;) {
         const status = await ask("status", {});
@@ -220,9 +241,10 @@
       choices = await ask("choices", {});
       options(choices);
       loadAbout();
+      useLinked();
     }
 
-    facekit.onLanguage(() => { draw(); options(choices); drawAbout(); });
+    facekit.onLanguage(() => { draw(); options(choices); drawAbout(); drawUsing(); });
     if (matchMedia("(hover: none)").matches) root.querySelector(".fk-drop-title").dataset.t = "drop.title.touch";  // nothing to drop with
     facekit.translate(root);
     show("empty");

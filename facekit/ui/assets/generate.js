@@ -6,6 +6,7 @@
   const WALK = 140, SETTLE = 120;  // milliseconds a picture of a walk, and of quiet before something is drawn
   const percent = (share) => new Intl.NumberFormat(facekit.language, { style: "percent" }).format(share).replace(/\s*%/, "\u00a0%");
 
+  facekit.useGenerator = (name) => { facekit.wantedGenerator = name; };  // until the tab is there
   facekit.generate = { start(element, server, props) {
     const root = element.querySelector(".fk-gen"), part = (name) => root.querySelector(`[data-part="${name}"]`);
     const now = { wish: { ...DEFAULTS, seed: facekit.randomSeed() }, about: null, sheet: null, rows: [], read: null, selected: 0, picks: [null, null], run: 0, walk: 0, epoch: null, open: { asked: false } };
@@ -277,6 +278,8 @@
     if (matchMedia("(max-width: 640px)").matches) part("fold").open = false;  // a narrow screen shows the faces first
     facekit.translate(root);
     fromLink();
+    facekit.useGenerator = (name) => set({ checkpoint: name, attributes: {} });  // for other tabs
+    if (facekit.wantedGenerator) now.wish = { ...DEFAULTS, seed: now.wish.seed, checkpoint: facekit.wantedGenerator };
     facekit.drawChosen(part("face"), { ...tool, sheet: null });
     root.dataset.ready = "true";
     open();

@@ -7,7 +7,7 @@
     node.append(...children);
     return node;
   };
-  const groupName = (of) => Object.values(of).map((value) => facekit.has("group.value." + value) ? t("group.value." + value) : value).join(", ") || t("quality.all");
+  const groupName = facekit.groupName = (of) => Object.values(of).map((value) => facekit.has("group.value." + value) ? t("group.value." + value) : value).join(", ") || t("quality.all");
 
   function chart({ task, rows, years }) {
     const left = 150, right = 440, line = 26, top = 30;
@@ -24,10 +24,10 @@
     rows.forEach((row, i) => {
       const y = top + line * (i + 0.5);
       picture.append(svg("g", row.small ? { class: "small" } : {},
-        svg("title", {}, t("quality.pictures", { n: row.pictures })),
+        svg("title", {}, row.pictures === null ? "" : t("quality.pictures", { n: row.pictures })),
         svg("text", { x: 0, y: y + 5, style: i ? "" : "font-weight:600" }, groupName(row.of)),
         svg("line", { class: "whisker", x1: x(row.low), x2: x(row.high), y1: y, y2: y }), svg("circle", { cx: x(row.value), cy: y, r: 5 }),
-        svg("text", { class: "soft", x: 460, y: y + 5 }, `${words(row.value)} · ${row.pictures}`)));
+        svg("text", { class: "soft", x: 460, y: y + 5 }, words(row.value) + (row.pictures === null ? "" : ` · ${row.pictures}`))));
     });
     return picture;
   }

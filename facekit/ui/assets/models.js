@@ -1,0 +1,159 @@
+// The tab Models: a gallery of checkpoints, opening one from the Hub, and handing it to the other tabs.
+(function (facekit) {
+  const { h, t } = facekit;
+  const RECENT = "facekit-checkpoints", MOST_RECENT = 6;
+  const whole = (value) => value.toLocaleString(facekit.language);
+  const share = (value) => `${new Intl.NumberFormat(facekit.language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(100 * value)}\u00a0%`;
+  const years = (value) => t("models.years", { n: value.toLocaleString(facekit.language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) });
+  facekit.figureText = (figure, value = figure.value) => figure.years ? years(value) : share(value);
+  facekit.intervalText = (figure) => figure.low === figure.high ? "" : figure.years
+    ? `${figure.low.toFixed(2)} – ${figure.high.toFixed(2)}` : `${(100 * figure.low).toFixed(1)} – ${(100 * figure.high).toFixed(1)}`;
+  const openTab = (name) => document.querySelector(`#facekit-tabs button[data-tab-id=${name}]`)?.click();
+
+  facekit.models = { start(element, server, props) {
+    const root = element.querySelector(".fk-models");
+    const part = (name) => root.querySelector(`[data-part="${name}"]`);
+    const now = { entries: new Map(), listed: [], told: "", run: 0, folds: new Set(), cards: new Map() };
+    async function ask(fn, request) {
+      try { return await server[fn](request); } catch { return { error: t("error.server"), kind: "server" }; }
+    }
+    const recent = () => { try { return JSON.parse(localStorage.getItem(RECENT) || "[]").filter((name) => typeof name === "string"); } catch { return []; } };
+    function remember(name) {
+      try { localStorage.setItem(RECENT, JSON.stringify([name, ...recent().filter((one) => one !== name)].slice(0, MOST_RECENT))); } catch { /* private window */ }
+    }
+
+    // ---- one card
+    function figures(entry) {
+      const rows = entry.figures.slice(0, 6).map((one) => "data" in one
+        ? h("tr", {}, h("th", { scope: "row" }, t("quality." + one.task), h("span", { class: "fk-soft fk-small" }, ` ${one.data}${one.split ? ", " + one.split : ""}`)),
+          h("td", {}, facekit.figureText(one)), h("td", { class: "fk-soft fk-small" }, facekit.intervalText(one)))
+        : h("tr", {}, h("th", { scope: "row" }, t("models.figure." + one.task)), h("td", {}, one.value.toLocaleString(facekit.language, { maximumFractionDigits: one.value < 10 ? 2 : 0 })), h("td", {})));
+      return rows.length ? h("table", { class: "fk-models-figures" }, h("tbody", {}, rows)) : h("p", { class: "fk-soft fk-small" }, t("models.figures.none"));
+    }
+    function fold(entry, what, title, body) {
+      const key = `${entry.name} ${what}`;
+      const details = h("details", { "data-fold": what, open: now.folds.has(key), ontoggle: () => {
+        if (details.open === now.folds.has(key)) return;
+        now.folds[details.open ? "add" : "delete"](key);
+        if (details.open) fill();
+      } }, h("summary", {}, title));
+      const fill = () => { if (details.children.length === 1) details.append(body()); };
+      if (now.folds.has(key)) fill();
+      return details;
+    }
+    function made(entry) {
+      const row = (one) => h("li", {}, [one.recipe && h("b", {}, one.recipe), one.data && t("models.made.on", { data: one.data }),
+        one.epochs && t(one.steps ? "models.made.length" : "models.made.epochs", { epochs: one.epochs, steps: one.steps }), one.seed !== null && t("models.made.seed", { n: one.seed }),
+        one.commit && t("models.made.commit", { id: one.commit })].filter(Boolean).flatMap((word, i) => i ? [", ", word] : [word]));
+      return h("ul", { class: "fk-points fk-small" }, entry.made.map(row), entry.commit ? h("li", {}, t("models.made.hub", { id: entry.commit.slice(0, 12) })) : null);
+    }
+    function card(entry) {
+      const body = h("div", { class: "fk-prose fk-models-card" });
+      const load = async () => {
+        if (!now.cards.has(entry.name)) now.cards.set(entry.name, await ask("models_card", { name: entry.name }));
+        const told = now.cards.get(entry.name);
+        if (told.error) body.replaceChildren(h("p", {}, facekit.errorText(told)));
+        else body.innerHTML = told.card || h("p", { class: "fk-soft" }, t("card.none")).outerHTML;
+        for (const link of body.querySelectorAll("a")) Object.assign(link, { target: "_blank", rel: "noopener noreferrer nofollow" });
+      };
+      load();
+      return body;
+    }
+    function panel(entry) {
+      const reads = entry.kind === "classifier", chosen = reads && facekit.checkpointInUse?.() === entry.name;
+      const speed = entry.milliseconds === undefined ? "…" : t(reads ? "models.speed" : "models.speed.make", { n: entry.milliseconds < 10 ? entry.milliseconds.toLocaleString(facekit.language) : Math.round(entry.milliseconds) });
+      return h("article", { class: "fk-panel", "data-name": entry.name, "aria-label": entry.name },
+        h("header", {}, h("h3", {}, entry.name), h("span", { class: "fk-tag", title: t(entry.verified ? "models.verified.why" : "models.unverified.why") }, t(entry.verified ? "models.verified" : "models.unverified"))),
+        h("p", { class: "fk-models-about" }, entry.description || t("models.about.none")),
+        h("p", { class: "fk-soft fk-small" }, [entry.answers.map((one) => t("models.answers." + one)).join(", "), t("models.size", { n: whole(Number((entry.bytes / 1e6).toFixed(1))) }), speed].join(" · ")),
+        figures(entry),
+        entry.charts.length ? fold(entry, "groups", t("models.groups"), () => facekit.quality(entry.charts)) : null,
+        entry.made.length || entry.commit ? fold(entry, "made", t("models.made"), () => made(entry)) : null,
+        fold(entry, "card", t("models.card"), () => card(entry)),
+        entry.terms ? h("p", { class: "fk-soft fk-small" }, t("models.terms", { terms: entry.terms })) : null,
+        h("div", { class: "fk-row" },
+          h("button", { type: "button", class: "fk-button fk-primary", "data-use": entry.name, disabled: chosen, onclick: () => use(entry) }, t(chosen ? "models.used" : reads ? "models.use" : "models.use.make")),
+          reads ? h("button", { type: "button", class: "fk-button", "data-compare": entry.name, onclick: () => { compare.choose(entry.name); part("compare").scrollIntoView({ behavior: "smooth", block: "start" }); } }, t("models.compare.this")) : null));
+    }
+    function use(entry) {
+      if (entry.kind === "classifier") facekit.useCheckpoint(entry.name);
+      else facekit.useGenerator(entry.name);
+      draw();
+      openTab(entry.kind === "classifier" ? "attributes" : "generate");
+    }
+
+    // ---- the gallery
+    function draw() {
+      const entries = [...now.entries.values()], order = (kind) => entries.filter((one) => one.kind === kind).sort((a, b) => Number(a.shipped) - Number(b.shipped));
+      part("classifiers").replaceChildren(...order("classifier").map(panel));
+      part("generators").replaceChildren(...order("generator").map(panel));
+      const names = recent().filter((name) => !now.entries.has(name));
+      part("recent").hidden = !names.length;
+      part("recent").replaceChildren(h("span", { class: "fk-soft fk-small" }, t("models.recent")), ...names.map((name) => h("button", { type: "button", class: "fk-link", onclick: () => open(name) }, name)));
+      part("hub").hidden = !now.listed.length;
+      part("rows").replaceChildren(...now.listed.map(row));
+      part("told").textContent = now.told;
+      compare.entries(order("classifier"));
+    }
+    function row(one) {
+      const pulls = h("div", { class: "fk-models-pulls" });
+      const look = async (button) => {
+        button.disabled = true;
+        const told = await ask("models_pulls", { repository: one.name });
+        button.disabled = false;
+        pulls.replaceChildren(...(told.error ? [h("p", { class: "fk-small" }, facekit.errorText(told))] : told.pulls.length
+          ? told.pulls.map((pull) => h("button", { type: "button", class: "fk-link", onclick: () => open(pull.name) }, t("models.pull", { n: pull.number, title: pull.title, author: pull.author })))
+          : [h("p", { class: "fk-soft fk-small" }, t("models.pulls.none"))]));
+      };
+      return h("div", { class: "fk-models-row" }, h("b", {}, one.name), h("span", { class: "fk-soft fk-small" }, one.updated ? t("models.updated", { day: one.updated }) : ""),
+        h("button", { type: "button", class: "fk-link", onclick: () => open(one.name) }, t("models.open.go")), h("button", { type: "button", class: "fk-link", onclick: (event) => look(event.currentTarget) }, t("models.pulls")), pulls);
+    }
+    async function open(name) {
+      const run = ++now.run;
+      part("address").value = name;
+      part("go").disabled = true;
+      root.dataset.state = "opening";
+      say(t("models.opening", { name }));
+      const told = await ask("models_open", { name, anew: true });
+      if (run !== now.run) return;
+      part("go").disabled = false;
+      root.dataset.state = told.error ? "error" : "ready";
+      if (told.error) return say(facekit.errorText(told));
+      now.entries.set(told.entry.name, told.entry);
+      remember(told.entry.name);
+      now.told = t("models.opened", { name: told.entry.name });
+      draw();
+      compare.choose(told.entry.name);
+      root.querySelector(`[data-name="${CSS.escape(told.entry.name)}"]`)?.scrollIntoView({ block: "nearest" });
+    }
+    const say = (words) => { now.told = part("told").textContent = words; };
+
+    const compare = facekit.comparePanel(part("compare"), { ask, props, get entries() { return now.entries; } });
+    part("form").addEventListener("submit", (event) => { event.preventDefault(); const name = part("address").value.trim(); if (name) open(name); });
+    facekit.onLanguage(() => { draw(); compare.words(); });
+    facekit.onCheckpoint = draw;
+    facekit.translate(root);
+    (async () => {
+      for (;;) {
+        const { state } = await ask("models_status", {});
+        if (state === "ready" || state === "failed") break;
+        await new Promise((done) => setTimeout(done, 500));
+        if (!element.isConnected) return;
+      }
+      const { entries = [], error } = await ask("models_shipped", {});
+      for (const entry of entries) now.entries.set(entry.name, { ...entry, ...now.entries.get(entry.name) });
+      now.told = error || now.told;
+      root.dataset.state = "ready";
+      draw();
+      const wanted = new URLSearchParams(location.search).get("models");
+      if (wanted) open(wanted);
+      ask("models_listed", {}).then((told) => { now.listed = told.listed || []; if (told.error) say(facekit.errorText(told)); draw(); });
+      for (const { name } of entries) {  // one after the other, while nothing else is asked
+        const told = await ask("models_open", { name });
+        if (!told.error) { now.entries.set(name, told.entry); draw(); }
+        if (!element.isConnected) return;
+      }
+      root.dataset.timed = "true";
+    })();
+  } };
+})(window.facekit);

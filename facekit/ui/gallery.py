@@ -1,0 +1,161 @@
+"""What the tab *Models* shows of a checkpoint: facts for a card, from files that a stranger may have written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from facekit.checkpoints import CARD_FILE, CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_config
+from facekit.errors import DamagedCheckpoint
+from facekit.growth import TRAINING_FILE, read_growth
+from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of
+from facekit.labels import SETS
+from facekit.ui.quality import charts, headline_figures
+
+RECORDS: Final = Path(__file__).parents[2] / "training" / "results"
+"""The evaluation records of this repository; a Space has them, an installed package does not."""
+
+_LONGEST: Final = 300
+_TERMS: Final = re.compile(r"^license(?:_name)?: *([\w.+ -]{1,60})$", re.MULTILINE)
+
+
+def entry(name: str, folder: Path, kind: Kind) -> dict[str, Any]:
+    """One checkpoint as the gallery shows it.
+
+    Returns:
+        "name"; "kind": classifier or generator; "shipped"; "verified": whether its figures were measured here;
+        "description"; "answers": the kinds of its tasks; "bytes" of
+        its weights; "figures" and "charts" as in `quality`; "terms": of its licence; "made": a row for each network
+        of which it consists, `{"recipe", "data", "epochs", "steps", "seed", "commit"}`; "commit" on the Hub, or `None`.
+
+    Raises:
+        CheckpointNotFound, DamagedCheckpoint: as `read_config`.
+    """
+    shared = {
+        "name": name,
+        "shipped": folder.parent == ZOO,
+        "bytes": sum((folder / file).stat().st_size for file in kind.files if file.endswith(".safetensors")),
+        "terms": _terms(folder),
+        "commit": commit_of(folder),
+    }
+    if kind is GENERATOR:
+        training = _json(folder / TRAINING_FILE)
+        return shared | {
+            "kind": "generator",
+            "verified": folder.parent == ZOO,
+            "description": _text(_mapping(training.get("recipe")).get("description")),
+            "answers": ["faces"],
+            "figures": _diversity(folder),
+            "charts": [],
+            "made": _made(training),
+        }
+    config = read_config(folder, name)
+    records = verified_records(folder)
+    metrics = records or config.metrics
+    return shared | {
+        "kind": "classifier",
+        "verified": bool(records),
+        "description": _text(config.description),
+        "answers": list(dict.fromkeys(task.kind for task in config.tasks.values())),
+        "figures": headline_figures(metrics),
+        "charts": charts(metrics),
+        "made": _made(config.training),
+    }
+
+
+def shipped_entries() -> list[dict[str, Any]]:
+    """Every checkpoint inside the package."""
+    from facekit.hub import shipped
+
+    return [entry(name, ZOO / name, kind) for kind in (CLASSIFIER, GENERATOR) for name in shipped(kind)]
+
+
+def kind_of(folder: Path) -> Kind:
+    """Which kind of checkpoint lies in `folder`."""
+    return CLASSIFIER if (folder / CONFIG_FILE).is_file() else GENERATOR
+
+
+@cache
+def verified_records(folder: Path) -> dict[str, Any]:
+    """The records in `training/results` of exactly these weights, by the name of their data set.
+
+    They are what `training/RESULTS.md` is made of: somebody here ran `python -m training evaluate` on the checkpoint,
+    and everybody can again. What a checkpoint says of itself is only that.
+    """
+    digest = sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    found: dict[str, Any] = {}
+    for file in sorted(RECORDS.glob("*.json")):
+        record = json.loads(file.read_bytes())
+        if record.get("weights_sha256") == digest and "verification" not in record:
+            found[SETS.get(Path(str(record["data"])).name, Path(str(record["data"])).name)] = record
+    return found
+
+
+def _diversity(folder: Path) -> list[dict[str, Any]]:
+    """The last figures of diversity in a generator's log: `{"task", "value"}`."""
+    try:
+        growth = read_growth(folder)
+    except DamagedCheckpoint:
+        return []
+    judged = [record for record in growth.log if "vendi" in record] if growth else []
+    figures = [(task, judged[-1].get(task)) for task in ("vendi", "recall", "frechet")] if judged else []
+    return [{"task": task, "value": value} for task, value in figures if isinstance(value, float | int)]
+
+
+def _made(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How it was trained, as far as it says so in the form that facekit writes."""
+    members = training.get("members")
+    rows = []
+    for part in members if isinstance(members, list) else [training]:
+        recipe = _mapping(_mapping(part).get("recipe"))
+        data = recipe.get("data")
+        row = {
+            "recipe": _text(recipe.get("name")),
+            "data": ", ".join(_text(Path(_text(_mapping(one).get("path"))).name) for one in _list(data)),
+            "epochs": _whole(recipe.get("epochs")),
+            "steps": _whole(recipe.get("steps")),
+            "seed": _whole(recipe.get("seed")),
+            "commit": _text(_mapping(part).get("commit"))[:20],
+        }
+        if any(value not in ("", None) for value in row.values()):
+            rows.append(row)
+    return rows[:8]
+
+
+def _terms(folder: Path) -> str:
+    """The licence that the card's front matter names; its own name for it, where it is an unusual one."""
+    card = folder / CARD_FILE
+    if not card.is_file() or card.stat().st_size > MAX_TEXT_BYTES:
+        return ""
+    front, _, _ = card.read_text(encoding="utf-8", errors="replace").removeprefix("---\n").partition("\n---\n")
+    return (_TERMS.findall(front[:20_000]) or [""])[-1].strip()
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    if not path.is_file() or path.stat().st_size > MAX_TEXT_BYTES:
+        return {}
+    try:
+        return _mapping(json.loads(path.read_bytes()))
+    except (ValueError, RecursionError):
+        raise DamagedCheckpoint(f"{path.name} of {path.parent.name} is damaged: fetch it again.") from None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Iterable[Any]:
+    return value[:20] if isinstance(value, list | tuple) else []
+
+
+def _text(value: object) -> str:
+    return value[:_LONGEST] if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and abs(value) < 10**9 else None

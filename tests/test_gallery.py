@@ -1,0 +1,126 @@
+"""What the tab *Models* says of a checkpoint, also where a stranger wrote it."""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facekit.checkpoints import CheckpointConfig, config_text
+from facekit.hub import CLASSIFIER, ZOO, shipped
+from facekit.ui import gallery
+from facekit.ui.cards import card_html
+from facekit.ui.gallery import entry, kind_of, shipped_entries, verified_records
+from facekit.ui.quality import charts, headline_figures
+
+
+def test_every_shipped_checkpoint_is_listed() -> None:
+    entries = {one["name"]: one for one in shipped_entries()}
+    assert set(entries) == {folder.name for folder in ZOO.iterdir() if folder.is_dir()}
+    default = entries["default"]
+    assert default["bytes"] == (ZOO / "default" / "model.safetensors").stat().st_size
+    assert default["answers"] == ["attributes", "age", "expression"]
+    assert default["terms"] == "research-only-non-commercial"
+    assert [row["recipe"] for row in default["made"]] == ["faces", "faces-close"]
+    assert {figure["task"] for figure in default["figures"]} == {"attributes", "gender", "age", "expression"}
+    assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in default["figures"])
+    assert {figure["task"] for figure in entries["dcgan-faces"]["figures"]} == {"vendi", "recall", "frechet"}
+    assert json.loads(json.dumps(list(entries.values()), allow_nan=False))
+
+
+def test_kinds_are_told_by_their_files() -> None:
+    assert all(kind_of(ZOO / name) is CLASSIFIER for name in shipped())
+    assert kind_of(ZOO / "dcgan-faces").default == "dcgan-conditional"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ZOO / "portrait-attributes", tmp_path / "copy"))
+
+
+def test_only_figures_that_were_measured_here_count_as_verified(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = entry("ann/net", copy, CLASSIFIER)
+    records = tmp_path / "records"
+    records.mkdir()
+    record = {
+        "data": "data/celeba",
+        "pictures": 10,
+        "split": "test",
+        "attributes": {"mean_accuracy": 0.5, "mean_accuracy_interval": [0.4, 0.6]},
+        "weights_sha256": sha256((copy / "model.safetensors").read_bytes()).hexdigest(),
+    }
+    (records / "one.json").write_text(json.dumps(record))
+    monkeypatch.setattr(gallery, "RECORDS", records)
+    verified_records.cache_clear()
+    ours = entry("ann/net", copy, CLASSIFIER)
+    assert (claimed["verified"], ours["verified"]) == (False, True)
+    assert claimed["figures"][0]["value"] > 0.8
+    assert [(figure["data"], figure["value"]) for figure in ours["figures"]] == [("CelebA", 0.5)]
+    (copy / "model.safetensors").write_bytes((copy / "model.safetensors").read_bytes() + b" ")
+    verified_records.cache_clear()
+    assert not entry("ann/net", copy, CLASSIFIER)["verified"]
+    verified_records.cache_clear()
+
+
+ODD: list[Any] = [
+    {"CelebA": 7},
+    {"CelebA": {"attributes": "high"}},
+    {"CelebA": {"attributes": {"mean_accuracy": "90 %"}}},
+    {"CelebA": {"attributes": {"mean_accuracy": True}}},
+    {"CelebA": {"groups": 3, "gender": {"accuracy": None}}},
+    {"CelebA": {"groups": [1, {"of": "man"}, {"of": {"a": {}, "b": 1}}]}},
+]
+
+
+@pytest.mark.parametrize("metrics", ODD)
+def test_what_is_no_figure_is_left_out(metrics: Any) -> None:
+    assert charts(metrics) == []
+    assert headline_figures(metrics) == []
+
+
+def test_odd_intervals_do_not_hide_a_figure() -> None:
+    figure = {"mean_accuracy": 0.9}
+    for interval in (None, [], [0.8], "wide", [None, None], [0.95, 0.99]):
+        (row,) = headline_figures({"X" * 500: {"attributes": {**figure, "mean_accuracy_interval": interval}}})
+        assert row["low"] <= row["value"] <= row["high"]
+        assert len(row["data"]) <= 60
+
+
+def test_odd_stories_of_training_do_no_harm(copy: Path) -> None:
+    for training in (
+        {"members": 3},
+        {"members": [1, None, {"recipe": [], "commit": 4}]},
+        {"recipe": {"name": {"a": 1}, "data": "everything", "epochs": "many", "seed": 10**30}},
+        {"recipe": {"name": "x" * 10_000, "data": [1, {"path": 5}, {"path": "a/<b>celeba"}]}},
+    ):
+        (copy / "config.json").write_text(config_text(CheckpointConfig(training=training)))
+        made = entry("ann/net", copy, CLASSIFIER)["made"]
+        assert len(json.dumps(made)) < 2000
+
+
+HOSTILE_CARD = """---
+license: <script>alert(1)</script>
+---
+# Hello <script>alert(2)</script>
+<img src=x onerror=alert(3)> <iframe src="https://example.org"></iframe>
+![spy](https://example.org/pixel.png) [run](javascript:alert(4)) [data](data:text/html,<script>alert(5)</script>)
+<details open ontoggle=alert(6)>
+"""
+
+
+def test_a_card_can_run_nothing_and_calls_nobody(copy: Path) -> None:
+    html = card_html(HOSTILE_CARD)
+    assert "alert(2)" in html  # as text
+    for bad in ("<script", "<img", "<iframe", "<details", 'href="javascript', 'href="data', 'src="'):
+        assert bad not in html
+    (copy / "README.md").write_text(HOSTILE_CARD)
+    assert entry("ann/net", copy, CLASSIFIER)["terms"] == ""
+
+
+def test_endless_cards_end() -> None:
+    assert len(card_html("[" * 3_000_000)) < 300_000
+    assert card_html("> " * 50_000 + "deep")
