@@ -190,8 +190,7 @@ def read_weights(model: nn.Module, folder: Path, file: str, name: str) -> None:
         with path.open("rb") as opened_file:
             if int.from_bytes(opened_file.read(8), "little") > _MAX_HEADER_BYTES:
                 raise DamagedCheckpoint(
-                    f"{file} of {name} begins with a list of over {_MAX_HEADER_BYTES >> 20} MB: no network here has "
-                    "that many tensors."
+                    f"{file} of {name} is damaged: its list of tensors takes over {_MAX_HEADER_BYTES >> 20} MB."
                 )
         with safe_open(path, framework="pt") as opened:
             shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118 (no dict)

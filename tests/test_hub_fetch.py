@@ -248,7 +248,7 @@ HOSTILE = {
         lambda good: {"config.json": good["config.json"], "pytorch_model.bin": pickle.dumps(Bomb())},
         "never read",
     ),
-    "pickle in disguise": (lambda good: good | {"model.safetensors": pickle.dumps(Bomb())}, "is damaged|over 1 MB"),
+    "pickle in disguise": (lambda good: good | {"model.safetensors": pickle.dumps(Bomb())}, "is damaged"),
     "remote code": (config(auto_map={"AutoModel": "evil.Net"}), "auto_map"),
     "trust_remote_code": (config(trust_remote_code=True), "trust_remote_code"),
     "architecture of its own": (config(architecture="evil.Net"), "unknown architecture"),
@@ -272,8 +272,8 @@ HOSTILE = {
     "a tensor less": (weights(lambda t: t.pop("stem.0.weight")), "stem.0.weight"),
     "not a number": (weights(lambda t: t["stem.0.weight"].fill_(torch.nan)), "not numbers"),
     "infinite": (weights(lambda t: t["stem.0.weight"].fill_(torch.inf)), "not numbers"),
-    "header of 100 MB": (header(100_000_000), "list of over 1 MB"),
-    "header longer than anything": (header(2**63), "list of over 1 MB"),
+    "header of 100 MB": (header(100_000_000), "takes over 1 MB"),
+    "header longer than anything": (header(2**63), "takes over 1 MB"),
     "empty": (lambda good: good | {"model.safetensors": b""}, "is damaged"),
 }
 

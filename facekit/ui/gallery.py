@@ -96,6 +96,20 @@ def verified_records(folder: Path) -> dict[str, Any]:
     return found
 
 
+def gate_between(baseline: Path, candidate: Path) -> dict[str, str] | None:
+    """What the gate said of exactly these two, `{"verdict", "sentence"}`, from the records in `training/results/gates`;
+    `None` where nobody here has run it."""
+    files = [(folder / WEIGHTS_FILE) for folder in (candidate, baseline)]
+    wanted = dict(
+        zip(("candidate", "baseline"), (sha256(file.read_bytes()).hexdigest() for file in files), strict=True)
+    )
+    for path in sorted((RECORDS / "gates").glob("*.json")):
+        judged = json.loads(path.read_bytes())
+        if judged.get("weights_sha256") == wanted:
+            return {"verdict": str(judged["verdict"]), "sentence": str(judged["sentence"])}
+    return None
+
+
 def _diversity(folder: Path) -> list[dict[str, Any]]:
     """The last figures of diversity in a generator's log: `{"task", "value"}`."""
     try:

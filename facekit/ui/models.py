@@ -153,16 +153,20 @@ def _card(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compare(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    """`{"first", "second"}`, each as `render.report_view`. The detector is the same, so the faces are, too."""
+    """`{"first", "second", "gate"}`, the first two as `render.report_view`: the detector is the same, so the faces are,
+    too. The gate's verdict on the second, or `None`."""
     from facekit.images import read_image
+    from facekit.ui.gallery import gate_between
     from facekit.ui.render import bytes_from_url, report_view
 
     pixels = read_image(bytes_from_url(str(request.get("photo", "")), MAX_BYTES))
-    answers = {}
+    answers: dict[str, Any] = {}
+    folders = []
     for place, preview in (("first", bool(request.get("preview"))), ("second", False)):
         with engine.analyzer(_name(request, place), DEFAULT_DETECTOR, str(request.get("ticket") or "") or None) as one:
             answers[place] = report_view(one, pixels, one(pixels), preview)
-    return answers
+            folders.append(one.checkpoint.folder)
+    return answers | {"gate": gate_between(*folders)}
 
 
 def _name(request: dict[str, Any], key: str) -> str:

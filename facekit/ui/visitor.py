@@ -5,10 +5,11 @@ from time import time
 from typing import Any, Final
 
 from gradio.context import LocalContext
+from gradio.utils import get_space
 
 from facekit.hub import Token
 
-SIGN_IN: Final = "OAUTH_CLIENT_ID" in os.environ and "SPACE_ID" in os.environ
+SIGN_IN: Final = get_space() is not None and "OAUTH_CLIENT_ID" in os.environ
 """Whether visitors can sign in to the Hub here: on a Space whose README says `hf_oauth: true`."""
 
 

@@ -197,7 +197,7 @@
       },
       async snapshot() {
         const blob = await facekit.camera.take(video);
-        document.querySelector("#facekit-tabs button[data-tab-id=attributes]").click();
+        facekit.openTab("attributes");
         facekit.openPhoto(blob, "snapshot.jpg");
       },
     };

@@ -8,7 +8,6 @@
   facekit.figureText = (figure, value = figure.value) => figure.years ? years(value) : share(value);
   facekit.intervalText = (figure) => figure.low === figure.high ? "" : figure.years
     ? `${figure.low.toFixed(2)} – ${figure.high.toFixed(2)}` : `${(100 * figure.low).toFixed(1)} – ${(100 * figure.high).toFixed(1)}`;
-  const openTab = (name) => document.querySelector(`#facekit-tabs button[data-tab-id=${name}]`)?.click();
 
   facekit.models = { start(element, server, props) {
     const root = element.querySelector(".fk-models");
@@ -79,7 +78,7 @@
       if (entry.kind === "classifier") facekit.useCheckpoint(entry.name);
       else facekit.useGenerator(entry.name);
       draw();
-      openTab(entry.kind === "classifier" ? "attributes" : "generate");
+      facekit.openTab(entry.kind === "classifier" ? "attributes" : "generate");
     }
 
     // ---- the gallery

@@ -2,6 +2,7 @@
 (function (facekit) {
   const { h, t, percent } = facekit;
   const CLEAR = 0.15;  // a probability that differs by more is worth a line
+  const MOST = 12;  // lines that are not folded
   const ratio = (part, all) => `${(100 * part / all).toFixed(2)}%`;
 
   facekit.comparePanel = (panel, tool) => {
@@ -76,7 +77,9 @@
       if (pair.some((face) => face.gender)) line(t("models.row.gender"), pair.map((face) => face.gender ? [facekit.genderText(face), " ", h("span", { class: "fk-number" }, percent(face.gender.probability))] : "–"), pair.every((face) => face.gender) && facekit.genderText(pair[0]) !== facekit.genderText(pair[1]));
       if (pair.some((face) => face.expression)) line(t("expression.name"), pair.map((face) => face.expression ? facekit.expressionText(face) : "–"), pair.every((face) => face.expression) && pair[0].expression.label !== pair[1].expression.label);
       for (const name of attributes(pair).apart) line(facekit.attributeName(name), pair.map((face) => told(face, name)), answerOf(pair[0], name) !== answerOf(pair[1], name), name);
-      return h("table", { class: "fk-compare-table" }, h("thead", {}, h("tr", {}, h("td", {}), [now.first, now.second].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+      const rest = h("tbody", { hidden: true }, rows.slice(MOST));
+      const more = rows.length > MOST ? h("button", { type: "button", class: "fk-link", onclick: () => { rest.hidden = false; more.remove(); } }, t("card.unsure.more", { n: rows.length - MOST })) : null;
+      return [h("table", { class: "fk-compare-table" }, h("thead", {}, h("tr", {}, h("td", {}), [now.first, now.second].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows.slice(0, MOST)), rest), more];
     }
     function photo() {
       const { report } = now.answer.first, box = report.faces.map((face, i) => h("button", { type: "button", class: "fk-box", "aria-pressed": i === now.selected, "aria-label": t("face.title", { n: i + 1 }),

@@ -11,7 +11,11 @@
       draw();
       // A link into a tab opens it: Gradio builds what a tab holds when it is first shown.
       const wanted = ["live", "generate", "lab", "models"].find((name) => new URLSearchParams(location.search).has(name));
-      const open = () => { const tab = wanted && document.querySelector(`#facekit-tabs button[data-tab-id=${wanted}]`); tab ? tab.click() : wanted && setTimeout(open, 100); };
+      const open = (tries = 0) => {  // again until it is there: while Gradio still measures its tabs, a click can get lost
+        if (!wanted || document.getElementById("facekit-" + wanted)?.offsetParent || tries > 100) return;
+        facekit.openTab(wanted);
+        setTimeout(open, 250, tries + 1);
+      };
       open();
       new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, subtree: true });
       facekit.nameTabs();
