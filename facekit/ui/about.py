@@ -42,9 +42,10 @@ for face in answer["faces"]:
 """
 
 CONTRIBUTE = """\
-python -m training fit faces data_root=path/to/data
-python -m training evaluate --checkpoint runs/001-faces/best --data path/to/data/celeba --json record.json
-python -m training report record.json --out results.md --card runs/001-faces/best --name runs/001-faces/best
+python -m training fit faces data_root=data
+python -m training evaluate --checkpoint runs/001-faces/best --data data/celeba \\
+  --json runs/001-faces/evaluation/celeba.json
+python -m training push runs/001-faces --repo owner/name --pr
 """
 
 
