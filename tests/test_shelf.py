@@ -11,7 +11,7 @@ from facekit import hub as facekit_hub
 from facekit.errors import CheckpointNotFound, FacekitError, UnknownName
 from facekit.hub import CLASSIFIER, GENERATOR, ZOO
 from facekit.ui.engine import Engine
-from facekit.ui.shelf import Shelf
+from facekit.ui.shelf import Shelf, tidy_cache
 from facekit.ui.visitor import token_of_visitor
 from tests.loopback_hub import LoopbackHub
 from tests.test_hub_fetch import ANN, files_of
@@ -122,3 +122,16 @@ def test_a_checkpoint_that_is_none_leaves_the_engine_at_work(hub: LoopbackHub) -
         pass
     with engine.analyzer("portrait-attributes", "") as analyzer:
         assert analyzer.checkpoint.name == "portrait-attributes"
+
+
+def test_a_full_cache_is_tidied_but_for_what_was_asked_last(hub: LoopbackHub) -> None:
+    shelf = Shelf()
+    folders = []
+    for i in range(3):
+        hub.put(f"ann/net{i}", PORTRAITS | {"README.md": f"# {i}\n".encode(), "model.safetensors": bytes([i]) * 10**6})
+        folders.append(shelf.find(f"ann/net{i}", CLASSIFIER))
+    tidy_cache(10**9, "")
+    assert all(folder.is_dir() for folder in folders)
+    tidy_cache(1_200_000, folders[0].name)
+    assert [folder.is_dir() for folder in folders] == [True, False, False]
+    assert shelf.find("ann/net2", CLASSIFIER).is_dir()  # it comes again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _KNOWN_SECONDS: Final = 600.0  # so long the Hub is not asked again what a name stands for
 _MOST_KEPT: Final = 4  # networks from the Hub that stay in memory
 _MOST_LOADING: Final = 8
+_MOST_CACHED: Final = 8 * 10**9  # bytes of downloads on a Space's disk
 
 Net = TypeVar("Net", "FaceAnalyzer", "FaceGenerator")
 
@@ -66,6 +68,8 @@ class Shelf:
             return folder
         with self._downloads.take(str(address)):
             folder = fetch(address, kind=kind, token=token)
+            if "SPACE_ID" in os.environ:  # elsewhere the cache is its owner's to keep
+                tidy_cache(_MOST_CACHED, folder.name)
         self._found[key] = folder, monotonic()
         return folder
 
@@ -86,3 +90,21 @@ class Shelf:
             while len(self._fetched) > _MOST_KEPT:
                 self._fetched.popitem(last=False)
         return net
+
+
+def tidy_cache(most: int, kept: str) -> None:
+    """Delete the longest unused downloads in the Hub's cache until `most` bytes are left, but not commit `kept`."""
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+
+    try:
+        held = scan_cache_dir(constants.HF_HUB_CACHE)
+    except CacheNotFound:
+        return
+    over = held.size_on_disk - most
+    revisions = [(repo.last_accessed, revision) for repo in held.repos for revision in repo.revisions]
+    for _, revision in sorted(revisions, key=lambda one: one[0]):
+        if over <= 0:
+            return
+        if revision.commit_hash != kept:
+            held.delete_revisions(revision.commit_hash).execute()
+            over -= revision.size_on_disk
