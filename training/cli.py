@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from facekit.errors import CheckpointError, DataError, FacekitError, RecipeError, UnknownName
 from training.cli_diversity import diversity_reference, judge, verdicts
+from training.cli_gate import gate
 from training.cli_lab import lab_start
 from training.cli_options import (
     CheckpointOption,
@@ -30,7 +31,9 @@ from training.cli_options import (
     WorkersOption,
 )
 from training.cli_pack import pack
+from training.cli_push import push
 from training.cli_report import report
+from training.cli_webhook import gate_server
 from training.data.layout import DataWarning
 
 
@@ -62,6 +65,9 @@ app = typer.Typer(
 )
 app.command()(pack)
 app.command()(report)
+app.command()(push)
+app.command("gate-server")(gate_server)
+app.command()(gate)
 app.command("lab-start")(lab_start)
 app.command()(judge)
 app.command()(verdicts)

@@ -42,7 +42,7 @@ def launch(
     steps = [
         shlex.join(["pip", "install", "--quiet", f"facekit[train] @ {code}"]),
         f"checkpoint=$({shlex.join(fit)})",
-        f'hf upload {shlex.quote(push)} "$checkpoint" . --create-pr',
+        f'python -m training push "$checkpoint" --repo {shlex.quote(push)} --pr',
     ]
     try:
         job = run_job(

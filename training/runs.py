@@ -42,7 +42,7 @@ def finished_run(recipe: RunRecipe) -> Path | None:
 def provenance(recipe: RunRecipe) -> dict[str, Any]:
     """Recipe, commit and versions, as every checkpoint carries them."""
     fields = recipe.model_dump(mode="json", exclude={"data_root", "cache", "runs"})
-    return {"recipe": fields, "commit": _commit(), "versions": versions()}
+    return {"recipe": fields, "commit": commit(), "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -51,7 +51,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The repository's present commit, with "+" where files differ from it; None outside a repository."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],

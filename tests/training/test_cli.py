@@ -85,7 +85,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise CheckpointNotFound("No checkpoint 'nothing': name a shipped one.")
         asked.update(options, name=name)
         config = CheckpointConfig(tasks={"age": AgeTask()})
-        checkpoint = SimpleNamespace(name="colour", config=config)
+        checkpoint = SimpleNamespace(name="colour", config=config, weights_sha256="0" * 64)
         return SimpleNamespace(
             detector=FindsNothing(),
             framing=FACE,

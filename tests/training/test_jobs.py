@@ -93,7 +93,7 @@ def test_the_job_trains_and_proposes_the_checkpoint(hub: tuple[str, type[Hub]], 
     assert script.splitlines() == [
         "pip install --quiet 'facekit[train] @ git+https://example.org/facekit'",
         "checkpoint=$(python -m training fit faces data_root=/data epochs=3 --small)",
-        'hf upload ada/net "$checkpoint" . --create-pr',
+        'python -m training push "$checkpoint" --repo ada/net --pr',
     ]
 
 
