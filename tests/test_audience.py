@@ -14,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 
-from facekit import FaceAnalyzer
 from facekit.errors import FacekitError, ImageTooLarge, UnreadableImage, VideoError
 from facekit.ui.audience import Audience, AudienceFull
 from facekit.ui.engine import Engine

@@ -181,8 +181,9 @@ def test_it_fits_narrow_screens_in_other_languages(
     page = visit(browser, server, f"/?models&lang=it{theme}", viewport={"width": width, "height": 844})
     page.click('[data-compare="portrait-attributes"]')
     page.wait_for_selector(".fk-models-compare[data-state=answer]")
-    wide = """() => [...document.querySelectorAll('.fk-models *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1
-        && !one.closest('.fk-scroll, .fk-prose')).map((one) => one.outerHTML.slice(0, 80))"""
+    wide = """() => [...document.querySelectorAll('.fk-models *')]
+        .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.fk-scroll, .fk-prose'))
+        .map((one) => one.outerHTML.slice(0, 80))"""
     assert page.evaluate(wide) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert "Leggono volti" in page.inner_text(ROOT)
