@@ -96,7 +96,7 @@ class LiveAnalyzer:
         *,
         search_every: float = 0.5,
         reads: int = 2,
-        read_every: float = 0.06,
+        read_every: float = 0.11,
         smallest: float = 0.125,
         fade: float = 0.4,
     ) -> None:
