@@ -14,7 +14,7 @@ from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
 from facekit.ui.attributes import EXAMPLES, data_url, example_thumbnails
 from facekit.ui.cards import card_html
-from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
+from facekit.ui.engine import DEFAULT_DETECTOR, Engine
 from facekit.ui.told import or_error
 from facekit.ui.visitor import SIGN_IN
 
@@ -90,17 +90,19 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
 
 def _open(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    from facekit.hub import CLASSIFIER
     from facekit.ui.gallery import entry, kind_of
 
     name, folder = _found(engine, _name(request, "name"), anew=bool(request.get("anew")))
     kind, ticket = kind_of(folder), str(request.get("ticket") or "") or None
-    if kind.default == DEFAULT_CHECKPOINT:
+    if kind is CLASSIFIER:
         with engine.analyzer(name, DEFAULT_DETECTOR, ticket) as analyzer:
-            milliseconds = _time_a_face(analyzer)
+            speed = engine.shelf.speeds.get(folder) or _time_a_face(analyzer)
     else:
         with engine.generator(name, ticket) as generator:
-            milliseconds = _time(lambda: generator.sample(1, seed=0))
-    return {"entry": entry(name, folder, kind) | {"milliseconds": milliseconds}}
+            speed = engine.shelf.speeds.get(folder) or _time(lambda: generator.sample(1, seed=0))
+    engine.shelf.speeds[folder] = speed
+    return {"entry": entry(name, folder, kind) | {"milliseconds": speed}}
 
 
 def _found(engine: Engine, text: str, *, anew: bool) -> tuple[str, Path]:

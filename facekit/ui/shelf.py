@@ -28,9 +28,14 @@ Net = TypeVar("Net", "FaceAnalyzer", "FaceGenerator")
 
 
 class Shelf:
-    """Holds the networks that were asked for, never a picture. Visitors cannot name folders."""
+    """Holds the networks that were asked for, never a picture. Visitors cannot name folders.
+
+    Attributes:
+        speeds: milliseconds that the network in a folder took for one face, where it was timed.
+    """
 
     def __init__(self) -> None:
+        self.speeds: dict[Path, float] = {}
         self._found: dict[tuple[str, str, str], tuple[Path, float]] = {}
         self._shipped: dict[tuple[Path, str], Any] = {}
         self._fetched: OrderedDict[tuple[Path, str], Any] = OrderedDict()

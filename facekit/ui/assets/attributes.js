@@ -2,12 +2,6 @@
 (function (facekit) {
   const { h, t } = facekit;
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const dataUrl = (blob) => new Promise((done, fail) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result);
-    reader.onerror = () => fail(reader.error);
-    reader.readAsDataURL(blob);
-  });
   facekit.errorText = (result) => facekit.language !== "en" && facekit.has("error." + result.kind) ? t("error." + result.kind) : result.error;
 
   facekit.attributes = { start(element, server, props) {
@@ -104,7 +98,7 @@
       part("said").textContent = now.words;
       const ticket = `${Math.random().toString(36).slice(2)}${Date.now()}`;
       keepPosted(run, ticket);
-      const answer = await ask("analyze", { photo: await dataUrl(blob), preview, ticket, ...chosen() });
+      const answer = await ask("analyze", { photo: await facekit.dataUrl(blob), preview, ticket, ...chosen() });
       if (run !== now.run) return;  // another photo was chosen meanwhile
       if (answer.error) return fail(answer);
       if (answer.preview) await display(answer.preview);

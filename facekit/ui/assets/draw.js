@@ -10,6 +10,13 @@
     node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
     return node;
   };
+  // The content of a file, as the server functions take it.
+  facekit.dataUrl = (blob) => new Promise((done, fail) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => fail(reader.error);
+    reader.readAsDataURL(blob);
+  });
   // A name that only this page knows, by which the server tells its visitors apart.
   facekit.ownName = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
   // A last request, which outlives the page.

@@ -3,7 +3,6 @@
   const { h, t } = facekit;
   const TEN = 10, MOST_REAL = 5, KEPT = 200;
   const shuffle = (list) => { for (let i = list.length - 1; i > 0; i--) { const j = Math.floor(Math.random() * (i + 1)); [list[i], list[j]] = [list[j], list[i]]; } return list; };
-  const dataUrl = (blob) => new Promise((done, fail) => { const reader = new FileReader(); reader.onload = () => done(reader.result); reader.onerror = () => fail(reader.error); reader.readAsDataURL(blob); });
 
   // `tool` has ask, say(words), size and truncation().
   facekit.quizPanel = (holder, tool) => {
@@ -24,7 +23,7 @@
         if (now.real.length >= KEPT) break;
         now.busy = files.length;
         draw();
-        const answer = await tool.ask("generate_portraits", { photo: await dataUrl(one), size: tool.size }, true);
+        const answer = await tool.ask("generate_portraits", { photo: await facekit.dataUrl(one), size: tool.size }, true);
         if (answer.error) now.hint = facekit.errorText(answer);
         else if (!answer.portraits.length) without++;
         else { if (!now.own) now.real = []; now.own = true; now.real.push(...answer.portraits); }

@@ -20,11 +20,10 @@
         h("div", {}, h("span", { class: "fk-compare-label" }, t("models.compare.photo")), h("div", { class: "fk-row" },
           Object.entries(tool.props.thumbnails).map(([name, url]) => h("button", { type: "button", class: "fk-compare-example", "data-example": name, "aria-label": t("example." + name), onclick: () => example(name) }, h("img", { src: url, alt: "" }))),
           h("button", { type: "button", class: "fk-button", "data-do": "own", onclick: () => file.click() }, t("models.compare.own"))))), file, body, said];
-    const data = (blob) => new Promise((done, fail) => { const reader = new FileReader(); reader.onload = () => done(reader.result); reader.onerror = () => fail(reader.error); reader.readAsDataURL(blob); });
     async function example(name) { await take(await tool.ask("models_example", { name })); }
     async function own(blob) {
       if (blob.size > tool.props.max_bytes) { now.error = t("error.size", { size: (blob.size / 1e6).toFixed(1), limit: (tool.props.max_bytes / 1e6).toFixed(1) }); return draw(); }
-      await take(await data(blob));
+      await take(await facekit.dataUrl(blob));
     }
     async function take(url) {
       if (typeof url !== "string") { now.error = url.error; return draw(); }
