@@ -12,7 +12,7 @@
   facekit.models = { start(element, server, props) {
     const root = element.querySelector(".fk-models");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
-    const now = { entries: new Map(), listed: [], told: "", run: 0, folds: new Set(), cards: new Map() };
+    const now = { entries: new Map(), listed: [], told: "", run: 0, folds: new Set(), cards: new Map(), pulls: new Map() };
     async function ask(fn, request) {
       try { return await server[fn](request); } catch { return { error: t("error.server"), kind: "server" }; }
     }
@@ -58,13 +58,16 @@
       load();
       return body;
     }
+    function facts(entry) {
+      const speed = entry.milliseconds === undefined ? "…" : t(entry.kind === "classifier" ? "models.speed" : "models.speed.make", { n: entry.milliseconds < 10 ? entry.milliseconds.toLocaleString(facekit.language) : Math.round(entry.milliseconds) });
+      return [entry.answers.map((one) => t("models.answers." + one)).join(", "), t("models.size", { n: whole(Number((entry.bytes / 1e6).toFixed(1))) }), speed].join(" · ");
+    }
     function panel(entry) {
       const reads = entry.kind === "classifier", chosen = reads && facekit.checkpointInUse?.() === entry.name;
-      const speed = entry.milliseconds === undefined ? "…" : t(reads ? "models.speed" : "models.speed.make", { n: entry.milliseconds < 10 ? entry.milliseconds.toLocaleString(facekit.language) : Math.round(entry.milliseconds) });
       return h("article", { class: "fk-panel", "data-name": entry.name, "aria-label": entry.name },
         h("header", {}, h("h3", {}, entry.name), h("span", { class: "fk-tag", title: t(entry.verified ? "models.verified.why" : "models.unverified.why") }, t(entry.verified ? "models.verified" : "models.unverified"))),
         h("p", { class: "fk-models-about" }, entry.description || t("models.about.none")),
-        h("p", { class: "fk-soft fk-small" }, [entry.answers.map((one) => t("models.answers." + one)).join(", "), t("models.size", { n: whole(Number((entry.bytes / 1e6).toFixed(1))) }), speed].join(" · ")),
+        h("p", { class: "fk-soft fk-small", "data-facts": "" }, facts(entry)),
         figures(entry),
         entry.charts.length ? fold(entry, "groups", t("models.groups"), () => facekit.quality(entry.charts)) : null,
         entry.made.length || entry.commit ? fold(entry, "made", t("models.made"), () => made(entry)) : null,
@@ -96,14 +99,21 @@
     }
     function row(one) {
       const pulls = h("div", { class: "fk-models-pulls" });
-      const look = async (button) => {
-        button.disabled = true;
-        const told = await ask("models_pulls", { repository: one.name });
-        button.disabled = false;
+      const show = () => {
+        const told = now.pulls.get(one.name);
+        if (!told) return;
         pulls.replaceChildren(...(told.error ? [h("p", { class: "fk-small" }, facekit.errorText(told))] : told.pulls.length
           ? told.pulls.map((pull) => h("button", { type: "button", class: "fk-link", onclick: () => open(pull.name) }, t("models.pull", { n: pull.number, title: pull.title, author: pull.author })))
           : [h("p", { class: "fk-soft fk-small" }, t("models.pulls.none"))]));
       };
+      const look = async (button) => {
+        button.disabled = true;
+        now.pulls.set(one.name, await ask("models_pulls", { repository: one.name }));
+        button.disabled = false;
+        if (pulls.isConnected) show();
+        else part("rows").replaceChildren(...now.listed.map(row));  // the list was drawn again meanwhile
+      };
+      show();
       return h("div", { class: "fk-models-row" }, h("b", {}, one.name), h("span", { class: "fk-soft fk-small" }, one.updated ? t("models.updated", { day: one.updated }) : ""),
         h("button", { type: "button", class: "fk-link", onclick: () => open(one.name) }, t("models.open.go")), h("button", { type: "button", class: "fk-link", onclick: (event) => look(event.currentTarget) }, t("models.pulls")), pulls);
     }
@@ -149,7 +159,11 @@
       ask("models_listed", {}).then((told) => { now.listed = told.listed || []; if (told.error) say(facekit.errorText(told)); draw(); });
       for (const { name } of entries) {  // one after the other, while nothing else is asked
         const told = await ask("models_open", { name });
-        if (!told.error) { now.entries.set(name, told.entry); draw(); }
+        if (!told.error) {  // only these words: whoever reads or types meanwhile is not disturbed
+          now.entries.set(name, told.entry);
+          const line = root.querySelector(`[data-name="${CSS.escape(name)}"] [data-facts]`);
+          if (line) line.textContent = facts(told.entry);
+        }
         if (!element.isConnected) return;
       }
       root.dataset.timed = "true";
