@@ -150,7 +150,7 @@ def test_picture_without_a_face(page: Page, tmp_path: Path) -> None:
 def test_unknown_name_is_one_sentence(page: Page, names: tuple[str, str]) -> None:
     from gradio_client.exceptions import AppError
 
-    with pytest.raises(AppError, match=r"Unknown (detector|checkpoint) .*: choose one of"):
+    with pytest.raises(AppError, match=r"(Unknown detector|No checkpoint) .*: choose one of"):
         page.analyze(PHOTO, *names)
     assert page.files() == []
 

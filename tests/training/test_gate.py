@@ -360,6 +360,8 @@ def test_both_read_every_picture_and_detect_it_once() -> None:
         FaceAnalyzer(FaceAnalyzer.from_pretrained(name).checkpoint, detector)
         for name in ("default", "portrait-attributes")
     )
+    alike = small.checkpoint.config.model_copy(update={"framing": default.checkpoint.config.framing})
+    small = FaceAnalyzer(replace(small.checkpoint, config=alike), detector)
     result = gate(small, default, {"noise": photos()}, resamples=20, progress=False)
     alone = Counting()
     read_source(FaceAnalyzer(default.checkpoint, alone), photos(), progress=False)

@@ -110,8 +110,13 @@ def test_checkpoints_that_do_not_fit_are_told(fields: dict[str, Any], message: s
 
 
 def test_only_one_architecture_joins(tmp_path: Path) -> None:
-    model = build("celeba-cnn", {"attributes": 40}, {})
-    config = CheckpointConfig(architecture="celeba-cnn", tasks={"attributes": AttributesTask()}, framing="frame")
+    model = build("celeba-cnn", {"attributes": 40}, {"size": (112, 128)})
+    config = CheckpointConfig(
+        architecture="celeba-cnn",
+        network={"size": (112, 128)},
+        tasks={"attributes": AttributesTask()},
+        framing="frame",
+    )
     write_checkpoint(tmp_path / "a", model, config)
     with pytest.raises(CheckpointError, match="a is a celeba-cnn: only checkpoints of face-net join"):
         join([str(tmp_path / "a")] * 2, tmp_path / "c", description="")
