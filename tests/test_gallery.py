@@ -12,7 +12,7 @@ from facekit.checkpoints import CheckpointConfig, config_text
 from facekit.hub import CLASSIFIER, ZOO, shipped
 from facekit.ui import gallery
 from facekit.ui.cards import card_html
-from facekit.ui.gallery import entry, kind_of, shipped_entries, verified_records
+from facekit.ui.gallery import entry, gate_between, kind_of, shipped_entries, verified_records
 from facekit.ui.quality import charts, headline_figures
 
 
@@ -125,3 +125,12 @@ def test_a_card_can_run_nothing_and_calls_nobody(copy: Path) -> None:
 def test_endless_cards_end() -> None:
     assert len(card_html("[" * 3_000_000)) < 300_000
     assert card_html("> " * 50_000 + "deep")
+
+
+def test_the_gates_verdict_is_of_exactly_these_two(copy: Path) -> None:
+    judged = gate_between(ZOO / "default", copy)
+    assert judged is not None and judged["verdict"] == "worse"
+    assert "expression" in judged["sentence"] or "attributes" in judged["sentence"]
+    assert gate_between(copy, ZOO / "default") is None  # the other way round nobody has asked
+    (copy / "model.safetensors").write_bytes((copy / "model.safetensors").read_bytes() + b" ")
+    assert gate_between(ZOO / "default", copy) is None

@@ -155,6 +155,7 @@ def test_two_are_compared_on_a_photo_of_ones_own(page: Any, artefacts: Path) -> 
     assert "attributes" in page.inner_text(".fk-compare-said")
     figures = page.inner_text(".fk-compare-figures")
     assert "worse" in figures  # the small one, by its records
+    assert "The gate: portrait-attributes is worse." in page.inner_text(".fk-compare-gate")
     assert page.locator(".fk-diff").count() >= 8
     with page.expect_file_chooser() as chooser:
         page.click("[data-do=own]")
