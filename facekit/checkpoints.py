@@ -115,10 +115,15 @@ class Checkpoint:
 
     @property
     def card(self) -> str:
-        """Its model card in Markdown, front matter included; empty where there is none, or one too long to show."""
-        path = self.folder / CARD_FILE
-        there = path.is_file() and path.stat().st_size <= MAX_TEXT_BYTES
-        return path.read_text(encoding="utf-8", errors="replace") if there else ""
+        """See `read_card`."""
+        return read_card(self.folder)
+
+
+def read_card(folder: Path) -> str:
+    """A checkpoint's card in Markdown, front matter included; empty where there is none, or one too long to show."""
+    path = folder / CARD_FILE
+    there = path.is_file() and path.stat().st_size <= MAX_TEXT_BYTES
+    return path.read_text(encoding="utf-8", errors="replace") if there else ""
 
 
 def read_config(folder: Path, name: str | None = None) -> CheckpointConfig:

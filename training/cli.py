@@ -29,6 +29,7 @@ from training.cli_options import (
     SmallOption,
     SplitOption,
     WorkersOption,
+    evaluated_split,
 )
 from training.cli_pack import pack
 from training.cli_push import push
@@ -282,7 +283,7 @@ def evaluate(
     """Measure a checkpoint from the photos on; of several splits the test split where none is named."""
     from training.data import open_source, without_copies
 
-    split = _evaluated_split(data, split)
+    split = evaluated_split(data, split)
     source = open_source(data, split)
     if unseen:
         source = without_copies(source, [open_source(data, "train")], "copies of training pictures")
@@ -332,7 +333,7 @@ def verify(
     from training.data.layout import WHOLE
     from training.data.pairs import identity_pairs
 
-    split = WHOLE if has_pairs(data) else _evaluated_split(data, split)
+    split = WHOLE if has_pairs(data) else evaluated_split(data, split)
     source = open_source(data, split)
     if "identity" not in source.labels:
         raise DataError(f"{data} does not say who is on which picture: choose data with identities, such as CelebA.")
@@ -381,15 +382,6 @@ def prepare(
 
     made = crop(source, out, detector=detector, workers=max(1, workers))
     typer.echo(f"{len(made):,} crops in {out}, {int((~made.found).sum()):,} of them without a face found.")
-
-
-def _evaluated_split(data: Path, split: str | None) -> str:
-    """The split asked for, else the only one, else the test split."""
-    from training.data import splits_of
-    from training.data.layout import choose_split
-
-    there = splits_of(data)
-    return choose_split(there, "test" if split is None and len(there) > 1 and "test" in there else split, data)
 
 
 def _make_folders(*folders: Path | None) -> None:

@@ -9,7 +9,14 @@ from typing import Annotated, Final
 import typer
 
 from facekit.errors import PushError
-from training.cli_options import DetectorOption, DeviceOption, ResamplesOption, SplitOption, WorkersOption
+from training.cli_options import (
+    DetectorOption,
+    DeviceOption,
+    ResamplesOption,
+    SplitOption,
+    WorkersOption,
+    evaluated_split,
+)
 
 _PULL_REQUEST: Final = re.compile(r"@refs/pr/\d+$|/discussions/\d+")
 
@@ -74,16 +81,13 @@ def gate(
 
     Exit status: 0 better, 10 not worse, 11 worse, 2 error. Of several splits the test split where none is named.
     """
-    from training.data import open_source, splits_of
-    from training.data.layout import choose_split
+    from training.data import open_source
     from training.results import set_name
 
     sources = {}
     for path in data:
-        there = splits_of(path)
-        chosen = choose_split(there, "test" if split is None and len(there) > 1 and "test" in there else split, path)
         name = set_name({"data": path.as_posix()})
-        sources[name if name not in sources else f"{name} ({path})"] = open_source(path, chosen)
+        sources[name if name not in sources else f"{name} ({path})"] = open_source(path, evaluated_split(path, split))
     for file in (json, markdown):  # one that cannot be made should not cost an evaluation
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -29,3 +29,12 @@ DeviceOption = Annotated[str | None, typer.Option("--device", help="A torch devi
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes that find and crop faces; 0: this one.")
 ]
+
+
+def evaluated_split(data: Path, split: str | None) -> str:
+    """The split asked for, else the only one, else the test split."""
+    from training.data import splits_of
+    from training.data.layout import choose_split
+
+    there = splits_of(data)
+    return choose_split(there, "test" if split is None and len(there) > 1 and "test" in there else split, data)

@@ -63,7 +63,7 @@ def read_source(analyzer: FaceAnalyzer, source: Source, *, workers: int = 0, pro
     rows = np.array([i for i in range(len(source)) if i not in damaged])
     labels = {name: values[rows] for name, values in source.labels.items()}
     found = np.array([went[i] for i in rows], bool)
-    return Reading(source, rows, labels, _join(parts), found, damaged)
+    return Reading(source, rows, labels, join_answers(parts), found, damaged)
 
 
 def read_prepared(analyzer: FaceAnalyzer, source: Source, prepared: Prepared) -> Reading:
@@ -73,7 +73,7 @@ def read_prepared(analyzer: FaceAnalyzer, source: Source, prepared: Prepared) ->
     parts = [analyzer.predict(np.stack([centre(crop, size) for crop in batch])) for batch in batches]
     kept = np.isin(source.labels["file"], prepared.labels["file"])
     damaged = {int(i): "damaged when the crops were made" for i in np.flatnonzero(~kept)}
-    return Reading(source, np.flatnonzero(kept), prepared.labels, _join(parts), prepared.found, damaged)
+    return Reading(source, np.flatnonzero(kept), prepared.labels, join_answers(parts), prepared.found, damaged)
 
 
 def measure(
@@ -162,7 +162,7 @@ def read_pictures(
     return parts, went
 
 
-def _join(parts: list[Answers]) -> Answers:
+def join_answers(parts: list[Answers]) -> Answers:
     """The answers of several batches as one."""
     columns = {field.name: [getattr(part, field.name) for part in parts] for field in fields(Answers)}
     return Answers(**{name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()})

@@ -23,7 +23,7 @@ from facekit.ui.told import or_error
 from facekit.ui.uploads import photo_input
 
 EXAMPLES = Path(__file__).parent / "examples"
-_EXAMPLE_FILES = {"portrait": "astronaut.jpg", "several": "three_sizes.jpg", "none": "cat.jpg"}
+EXAMPLE_FILES = {"portrait": "astronaut.jpg", "several": "three_sizes.jpg", "none": "cat.jpg"}
 
 
 def build(engine: Engine) -> None:
@@ -71,7 +71,7 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
     async def example(request: dict[str, Any]) -> str:
         """One of the example pictures as a data URL."""
-        return data_url(EXAMPLES / _EXAMPLE_FILES[request["name"]])
+        return data_url(EXAMPLES / EXAMPLE_FILES[request["name"]])
 
     return [status, choices, about_checkpoint, analyze, why, layers, example]
 
@@ -154,12 +154,12 @@ def _add_endpoint(engine: Engine) -> None:
 @cache
 def example_thumbnails() -> dict[str, str]:
     """Small copies of the example pictures as data URLs, by their name on the page."""
-    return {name: _thumbnail(name) for name in _EXAMPLE_FILES}
+    return {name: _thumbnail(name) for name in EXAMPLE_FILES}
 
 
 def _thumbnail(name: str) -> str:
     """A small copy of an example picture as a data URL."""
-    with Image.open(EXAMPLES / _EXAMPLE_FILES[name]) as image:
+    with Image.open(EXAMPLES / EXAMPLE_FILES[name]) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 4
         small = image.crop((left, top, left + side, top + side)).resize((160, 160), Image.Resampling.LANCZOS)

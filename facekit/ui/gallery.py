@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from facekit.checkpoints import CARD_FILE, CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_config
+from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_card, read_config
 from facekit.errors import DamagedCheckpoint
 from facekit.growth import TRAINING_FILE, read_growth
 from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of
@@ -96,13 +96,14 @@ def verified_records(folder: Path) -> dict[str, Any]:
     return found
 
 
-def gate_between(baseline: Path, candidate: Path) -> dict[str, str] | None:
+def gate_between(baseline: str, candidate: str) -> dict[str, str] | None:
     """What the gate said of exactly these two, `{"verdict", "sentence"}`, from the records in `training/results/gates`;
-    `None` where nobody here has run it."""
-    files = [(folder / WEIGHTS_FILE) for folder in (candidate, baseline)]
-    wanted = dict(
-        zip(("candidate", "baseline"), (sha256(file.read_bytes()).hexdigest() for file in files), strict=True)
-    )
+    `None` where nobody here has run it.
+
+    Args:
+        baseline, candidate: SHA-256 of their weights.
+    """
+    wanted = {"candidate": candidate, "baseline": baseline}
     for path in sorted((RECORDS / "gates").glob("*.json")):
         judged = json.loads(path.read_bytes())
         if judged.get("weights_sha256") == wanted:
@@ -143,10 +144,7 @@ def _made(training: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _terms(folder: Path) -> str:
     """The licence that the card's front matter names; its own name for it, where it is an unusual one."""
-    card = folder / CARD_FILE
-    if not card.is_file() or card.stat().st_size > MAX_TEXT_BYTES:
-        return ""
-    front, _, _ = card.read_text(encoding="utf-8", errors="replace").removeprefix("---\n").partition("\n---\n")
+    front, _, _ = read_card(folder).removeprefix("---\n").partition("\n---\n")
     return (_TERMS.findall(front[:20_000]) or [""])[-1].strip()
 
 

@@ -94,7 +94,7 @@ def _ticket(request: dict[str, Any]) -> str:
 
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.checkpoints import CARD_FILE
+    from facekit.checkpoints import read_card
     from facekit.growth import attribute_shares, photos
     from facekit.hub import GENERATOR, shipped
     from facekit.ui.drawing import FRAMES, Wish
@@ -104,14 +104,14 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         network = generator.generator
     name = wish.checkpoint or GENERATOR.default
     folder = engine.shelf.find(name, GENERATOR)
-    growth, card = growth_of(folder), folder / CARD_FILE
+    growth = growth_of(folder)
     return {
         "checkpoint": name,
         "checkpoints": list(dict.fromkeys([*shipped(GENERATOR), name])),
         "attributes": list(network.attributes),
         "shares": attribute_shares(network.combinations, network.attributes),
         "frames": FRAMES,
-        "card": card_html(card.read_text(encoding="utf-8")) if card.is_file() else "",
+        "card": card_html(read_card(folder)),
         "growth": growth
         and {
             "epochs": [epoch for epoch, _ in growth.sheets],

@@ -12,7 +12,7 @@ import gradio as gr
 
 from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
-from facekit.ui.attributes import EXAMPLES, data_url, example_thumbnails
+from facekit.ui.attributes import EXAMPLE_FILES, EXAMPLES, data_url, example_thumbnails
 from facekit.ui.cards import card_html
 from facekit.ui.engine import DEFAULT_DETECTOR, Engine
 from facekit.ui.told import or_error
@@ -37,7 +37,6 @@ def build(engine: Engine) -> None:
         apply_default_css=False,
         thumbnails={name: url for name, url in example_thumbnails().items() if name in _FACES},
         max_bytes=MAX_BYTES,
-        can_sign_in=SIGN_IN,
         elem_id="facekit-models",
     )
 
@@ -81,7 +80,7 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
     async def models_example(request: dict[str, Any]) -> str:
         """One of the photos to compare on, as a data URL."""
-        return data_url(EXAMPLES / {"portrait": "astronaut.jpg", "several": "three_sizes.jpg"}[request["name"]])
+        return data_url(EXAMPLES / EXAMPLE_FILES[request["name"]])
 
     return [
         *(models_shipped, models_listed, models_pulls, models_open),
@@ -146,12 +145,10 @@ def _time(run: Callable[[], object]) -> float:
 
 
 def _card(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.checkpoints import CARD_FILE, MAX_TEXT_BYTES
+    from facekit.checkpoints import read_card
 
     _, folder = _found(engine, _name(request, "name"), anew=False)
-    file = folder / CARD_FILE
-    there = file.is_file() and file.stat().st_size <= MAX_TEXT_BYTES
-    return {"card": card_html(file.read_text(encoding="utf-8", errors="replace")) if there else ""}
+    return {"card": card_html(read_card(folder))}
 
 
 def _compare(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
@@ -163,12 +160,12 @@ def _compare(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
     pixels = read_image(bytes_from_url(str(request.get("photo", "")), MAX_BYTES))
     answers: dict[str, Any] = {}
-    folders = []
+    weights = []
     for place, preview in (("first", bool(request.get("preview"))), ("second", False)):
         with engine.analyzer(_name(request, place), DEFAULT_DETECTOR, str(request.get("ticket") or "") or None) as one:
             answers[place] = report_view(one, pixels, one(pixels), preview)
-            folders.append(one.checkpoint.folder)
-    return answers | {"gate": gate_between(*folders)}
+            weights.append(one.checkpoint.weights_sha256)
+    return answers | {"gate": gate_between(*weights)}
 
 
 def _name(request: dict[str, Any], key: str) -> str:

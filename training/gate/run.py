@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from time import perf_counter
 from typing import Final
 
@@ -15,7 +14,7 @@ from facekit.answers import Answers
 from facekit.checkpoints import WEIGHTS_FILE
 from facekit.errors import DataError
 from training.data import Source
-from training.evaluate import read_pictures, read_source
+from training.evaluate import join_answers, read_pictures, read_source
 from training.gate.comparisons import Limits, Pair, compare
 from training.gate.verdict import GateResult, Speed
 from training.metrics import SMALL_GROUP
@@ -98,7 +97,7 @@ def read_pair(
     parts, went = read_pictures(baseline, source, both, workers=workers, progress=progress)
     rows = np.array([i for i, how in enumerate(went) if not isinstance(how, str)])
     labels = {name: values[rows] for name, values in source.labels.items()}
-    return Pair(labels, _join([part[0] for part in parts]), _join([part[1] for part in parts]))
+    return Pair(labels, join_answers([part[0] for part in parts]), join_answers([part[1] for part in parts]))
 
 
 def time_both(candidate: FaceAnalyzer, baseline: FaceAnalyzer, rounds: int = _ROUNDS) -> Speed:
@@ -118,9 +117,3 @@ def time_both(candidate: FaceAnalyzer, baseline: FaceAnalyzer, rounds: int = _RO
 
 def _megabytes(analyzer: FaceAnalyzer) -> float:
     return round((analyzer.checkpoint.folder / WEIGHTS_FILE).stat().st_size / 1e6, 3)
-
-
-def _join(parts: list[Answers]) -> Answers:
-    """The answers of several batches as one."""
-    columns = {one.name: [getattr(part, one.name) for part in parts] for one in fields(Answers)}
-    return Answers(**{name: None if values[0] is None else np.concatenate(values) for name, values in columns.items()})
