@@ -110,13 +110,18 @@ class Checkpoint:
     @property
     def weights_sha256(self) -> str:
         """Of its file of weights, in hexadecimal: what a record of figures says they belong to."""
-        with (self.folder / WEIGHTS_FILE).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.folder / WEIGHTS_FILE)
 
     @property
     def card(self) -> str:
         """See `read_card`."""
         return read_card(self.folder)
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def read_card(folder: Path) -> str:

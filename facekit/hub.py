@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,7 @@ class Kind:
 
     Attributes:
         default: the name of the shipped one that is used when none is named.
-        files: its files, relative to its folder; the first tells it from the other kinds.
+        files: its files, relative to its folder; the first tells it from the other kinds, the last holds the weights.
         optional: patterns of files that may be missing (regular expressions of whole names).
     """
 
@@ -72,6 +72,7 @@ class Address(NamedTuple):
 _SECONDS: Final = 4.0  # the Hub is asked once, this long
 _SECONDS_IF_CACHED: Final = 1.5  # and so long whether what is cached is still the newest
 _QUIET_SECONDS: Final = 30.0  # so long a Hub that did not answer is not asked again about what is cached
+_DOWNLOAD_SECONDS, _SLOWEST = 15.0, 100_000.0  # a download has so long, and a second for so many bytes
 _MOST_FILES, _MOST_OPTIONAL_BYTES = 300, 32 * 2**20
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _REVISION: Final = re.compile(r"(?!.*\.\.)(?!.*//)[A-Za-z0-9][A-Za-z0-9._/+-]{0,200}")
@@ -242,28 +243,42 @@ def ask_hub(about: str, call: Callable[[HfApi], Answer], token: Token = None) ->
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return _ask(about, call, token)
+        return reply_of(lambda: call(_client(token)))
     except HfHubHTTPError as error:
         raise _told(Address(about), error) from None
 
 
-def _ask(about: str, call: Callable[[HfApi], Answer], token: Token, seconds: float = _SECONDS) -> Answer:
-    """As `ask_hub`, but where it refuses, the client's own HfHubHTTPError says why."""
+def _client(token: Token) -> HfApi:
     from huggingface_hub import HfApi, constants
+
+    return HfApi(endpoint=constants.ENDPOINT, token=token)
+
+
+def reply_of(call: Callable[[], Answer], seconds: float = _SECONDS) -> Answer:
+    """What `call`, which asks the Hub one thing, returns within `seconds`.
+
+    Raises:
+        HubUnreachable: the Hub did not answer in time, or with an error of its own.
+        HfHubHTTPError: it refuses; the client's own error says why.
+    """
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError
 
     if constants.HF_HUB_OFFLINE:
-        raise HubUnreachable("HF_HUB_OFFLINE is set: use a shipped or cached checkpoint, or unset it.")
+        raise HubUnreachable("HF_HUB_OFFLINE is set: unset it to reach the Hub; what is shipped or cached needs none.")
     try:
-        answer = within(seconds, lambda: call(HfApi(endpoint=constants.ENDPOINT, token=token)))
+        answer = within(seconds, call)
     except HfHubHTTPError as error:
-        if error.response.status_code >= 500:
-            raise _told(Address(about), error) from None
+        if (status := error.response.status_code) >= 500:
+            raise HubUnreachable(
+                f"The Hub at {constants.ENDPOINT} has an error of its own (status {status}): try again later."
+            ) from None
         raise
     except Exception:  # the client's transport raises whatever it is made of
         _silent_since[constants.ENDPOINT] = monotonic()
         raise HubUnreachable(
-            f"The Hub at {constants.ENDPOINT} did not answer: use a shipped checkpoint, or try again with a network."
+            f"The Hub at {constants.ENDPOINT} did not answer: try again with a network; what is shipped or cached "
+            "needs none."
         ) from None
     _silent_since.pop(constants.ENDPOINT, None)
     return answer
@@ -273,19 +288,18 @@ def _look_up(address: Address, token: str | bool, seconds: float) -> ModelInfo:
     """What the Hub says of a repository: its commit, and its files with their sizes.
 
     Raises:
-        HubUnreachable, HfHubHTTPError: as `_ask`.
+        HubUnreachable, HfHubHTTPError: as `reply_of`.
         CheckpointNotFound: there is no such revision.
     """
     from huggingface_hub.errors import RevisionNotFoundError
 
     repository, revision = address
+
+    def listing() -> ModelInfo:
+        return _client(token).model_info(repository, revision=revision, files_metadata=True, timeout=seconds)
+
     try:
-        return _ask(
-            str(address),
-            lambda api: api.model_info(repository, revision=revision, files_metadata=True, timeout=seconds),
-            token,
-            seconds,
-        )
+        return reply_of(listing, seconds)
     except RevisionNotFoundError:
         raise CheckpointNotFound(
             f"{repository} has no revision {revision!r}: check the branch, tag or commit."
@@ -298,7 +312,7 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
     Raises:
         CheckpointNotFound: it lacks a file.
         DamagedCheckpoint: a file is too large, whatever the listing says.
-        HubUnreachable: the download failed.
+        HubUnreachable: the download failed, or crawls.
         HfHubHTTPError: the Hub refuses a file.
     """
     from huggingface_hub import constants, hf_hub_download
@@ -321,7 +335,8 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
             )
             if listed[file] > limit:
                 raise larger
-            path = hf_hub_download(
+            get = partial(
+                hf_hub_download,
                 address.repository,
                 file,
                 revision=info.sha,
@@ -331,11 +346,12 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
                 etag_timeout=_SECONDS,
                 tqdm_class=_bounded(limit, larger),
             )
+            path = within(_DOWNLOAD_SECONDS + listed[file] / _SLOWEST, get)
         if address.revision != info.sha:  # now that all is there, let the cache know this commit by its name as well
             _remember(folder, address, str(info.sha))
     except (DamagedCheckpoint, HfHubHTTPError):
         raise
-    except Exception as error:  # as in _ask; a full disk is one of them
+    except Exception as error:  # as in `reply_of`; a full disk is one of them
         raise HubUnreachable(f"The Hub did not deliver {address} ({type(error).__name__}): try again later.") from None
     return Path(path.removesuffix(kind.files[0]))
 

@@ -2,17 +2,23 @@
 
 import json
 import shutil
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facekit.checkpoints import CheckpointConfig, config_text, read_checkpoint
-from facekit.hub import CLASSIFIER, ZOO, shipped
+from facekit.checkpoints import CheckpointConfig, config_text, read_checkpoint, sha256_of
+from facekit.hub import CLASSIFIER, GENERATOR, ZOO, shipped
 from facekit.ui import gallery
 from facekit.ui.cards import card_html
-from facekit.ui.gallery import entry, gate_between, kind_of, shipped_entries, verified_records
+from facekit.ui.gallery import (
+    entry,
+    gate_between,
+    kind_of,
+    shipped_entries,
+    verified_diversity,
+    verified_records,
+)
 from facekit.ui.quality import charts, headline_figures
 
 
@@ -27,6 +33,7 @@ def test_every_shipped_checkpoint_is_listed() -> None:
     assert {figure["task"] for figure in default["figures"]} == {"attributes", "gender", "age", "expression"}
     assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in default["figures"])
     assert {figure["task"] for figure in entries["dcgan-faces"]["figures"]} == {"vendi", "recall", "frechet"}
+    assert all(one["verified"] for one in entries.values())
     assert json.loads(json.dumps(list(entries.values()), allow_nan=False))
 
 
@@ -53,7 +60,7 @@ def test_only_figures_that_were_measured_here_count_as_verified(
         "pictures": 10,
         "split": "test",
         "attributes": {"mean_accuracy": 0.5, "mean_accuracy_interval": [0.4, 0.6]},
-        "weights_sha256": sha256((copy / "model.safetensors").read_bytes()).hexdigest(),
+        "weights_sha256": sha256_of(copy / "model.safetensors"),
     }
     (records / "one.json").write_text(json.dumps(record))
     verified_records.cache_clear()
@@ -65,6 +72,20 @@ def test_only_figures_that_were_measured_here_count_as_verified(
     verified_records.cache_clear()
     assert not entry("ann/net", copy, CLASSIFIER)["verified"]
     verified_records.cache_clear()
+
+
+def test_a_generator_is_verified_by_a_record_of_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = Path(shutil.copytree(ZOO / "dcgan-faces", tmp_path / "copy"))
+    (tmp_path / "generators").mkdir()
+    monkeypatch.setattr(gallery, "RECORDS", tmp_path)
+    claimed = entry("ann/faces", copied, GENERATOR)
+    assert not claimed["verified"] and claimed["figures"][0]["faces"] == 500  # as its own log says
+    record = {"weights_sha256": sha256_of(copied / GENERATOR.files[-1]), "vendi": 12.5, "recall": None, "compared": 60}
+    (tmp_path / "generators" / "one.json").write_text(json.dumps(record))
+    verified_diversity.cache_clear()
+    ours = entry("ann/faces", copied, GENERATOR)
+    verified_diversity.cache_clear()
+    assert ours["verified"] and ours["figures"] == [{"task": "vendi", "value": 12.5, "faces": 60}]
 
 
 ODD: list[Any] = [

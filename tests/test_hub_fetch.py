@@ -138,6 +138,21 @@ def test_what_is_cached_needs_no_hub(
     assert perf_counter() - start - first < (5 if how == "broken" else 0.5)  # a silent Hub is not waited for twice
 
 
+def test_a_download_that_crawls_is_given_up_and_may_be_tried_again(
+    hub: LoopbackHub, checkpoint: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.put("ann/net", checkpoint)
+    hub.slow(1.0)
+    start = perf_counter()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(facekit_hub, "_DOWNLOAD_SECONDS", 0.5)
+        with pytest.raises(HubUnreachable, match="did not deliver ann/net"):
+            fetch(Address("ann/net"))
+    assert perf_counter() - start < 5
+    hub.behave()
+    assert files_of(fetch(Address("ann/net"))) == checkpoint  # although the first may still be on its way
+
+
 @pytest.mark.parametrize("how", ["gone", "silent", "broken"])
 def test_what_is_not_cached_is_told_in_five_seconds(
     hub: LoopbackHub, how: str, monkeypatch: pytest.MonkeyPatch

@@ -1,10 +1,13 @@
 """The command `gate`."""
 
+from __future__ import annotations
+
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +20,10 @@ from training.cli_options import (
     WorkersOption,
     evaluated_split,
 )
+
+if TYPE_CHECKING:
+    from training.data import Source
+    from training.gate import Limits
 
 _PULL_REQUEST: Final = re.compile(r"@refs/pr/\d+$|/discussions/\d+")
 
@@ -81,43 +88,57 @@ def gate(
 
     Exit status: 0 better, 10 not worse, 11 worse, 2 error. Of several splits the test split where none is named.
     """
-    from training.data import open_source
-    from training.results import set_name
-
-    sources = {}
-    for path in data:
-        name = set_name({"data": path.as_posix()})
-        sources[name if name not in sources else f"{name} ({path})"] = open_source(path, evaluated_split(path, split))
+    if comment and not _PULL_REQUEST.search(candidate):
+        raise PushError(f"There is nowhere to comment: {candidate} is no pull request, such as user/name@refs/pr/3.")
+    sources = _sources(data, split)
     for file in (json, markdown):  # one that cannot be made should not cost an evaluation
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-    if comment and not _PULL_REQUEST.search(candidate):
-        raise PushError(f"There is nowhere to comment: {candidate} is no pull request, such as user/name@refs/pr/3.")
     from facekit.analyze import FaceAnalyzer
     from training.gate import EXIT_STATUS, Limits, to_record
     from training.gate import gate as run
-    from training.gate import markdown as report
+    from training.gate import markdown as to_markdown
     from training.records import write_record, write_text
 
     limits = Limits(alpha, negligible, margin, margin_years, margin_calibration, most_megabytes, most_slowdown)
+    given = {"--candidate": candidate, "--baseline": baseline, "--split": split, "--detector": detector}
+    command = _command(given, data, limits)
     first, second = (
         FaceAnalyzer.from_pretrained(name, detector=detector, device=device) for name in (candidate, baseline)
     )
-    given = {"--candidate": candidate, "--baseline": baseline, "--split": split, "--detector": detector}
-    words = [word for option, value in given.items() if value is not None for word in (option, value)]
-    words += [word for path in data for word in ("--data", path.as_posix())]
-    words += [f"--{_OPTIONS[key]}={value:g}" for key, value in asdict(limits).items() if value != getattr(Limits, key)]
-    command = f"python -m training gate {shlex.join(words)}"
     result = run(
         first, second, sources, limits=limits, workers=workers, seed=seed, resamples=resamples, command=command
     )
+    report = to_markdown(result)
     if json is not None:
         write_record(json, to_record(result))
     if markdown is not None:
-        write_text(markdown, report(result))
-    typer.echo(report(result))
+        write_text(markdown, report)
+    typer.echo(report)
     if comment:
         from training.webhook import post_comment
 
-        typer.echo(post_comment(candidate, report(result)))
+        typer.echo(post_comment(candidate, report))
     raise typer.Exit(EXIT_STATUS[result.verdict])
+
+
+def _sources(data: Sequence[Path], split: str | None) -> dict[str, Source]:
+    """The test sets by what to call them."""
+    from training.data import open_source
+    from training.results import set_name
+
+    sources: dict[str, Source] = {}
+    for path in data:
+        name = set_name({"data": path.as_posix()})
+        sources[name if name not in sources else f"{name} ({path})"] = open_source(path, evaluated_split(path, split))
+    return sources
+
+
+def _command(given: Mapping[str, str | None], data: Sequence[Path], limits: Limits) -> str:
+    """The command line that asks the same again."""
+    words = [word for option, value in given.items() if value is not None for word in (option, value)]
+    words += [word for path in data for word in ("--data", path.as_posix())]
+    words += [
+        f"--{_OPTIONS[key]}={value:g}" for key, value in asdict(limits).items() if value != getattr(type(limits), key)
+    ]
+    return f"python -m training gate {shlex.join(words)}"

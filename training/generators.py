@@ -5,22 +5,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facekit.checkpoints import sha256_of
 from facekit.growth import read_growth
 from facekit.hub import GENERATOR, ZOO, shipped
 from training.generator_card import parameters
-from training.results import percent, table
+from training.results import RECORDS, percent, table
 
 
-def generators_section(zoo: Path = ZOO) -> str:
-    """Markdown: a table of the shipped generators, by the last judged epoch of each; nothing where there are none."""
-    rows, reasons = [], []
+def generators_section(records: Path = RECORDS / "generators", zoo: Path = ZOO) -> str:
+    """Markdown: a table of the shipped generators by their records; nothing where there are none.
+
+    Args:
+        records: a folder of what `python -m facekit diversity NAME --json` wrote.
+        zoo: where the checkpoints lie.
+    """
+    read = [json.loads(file.read_bytes()) for file in sorted(records.glob("*.json"))]
+    known = {record["weights_sha256"]: record for record in read}
+    rows, reasons, beside = [], [], set()
     for name in sorted(shipped(GENERATOR)):
+        record = known.get(sha256_of(zoo / name / GENERATOR.files[-1]))
+        if record is None:
+            continue
         growth = read_growth(zoo / name)
-        judged = [record for record in growth.log if "verdict" in record] if growth else []
-        if growth and judged:
-            settings = json.loads((zoo / name / GENERATOR.files[1]).read_bytes())
-            rows.append(_row(name, parameters(settings), judged[-1]))
-            reasons.append(f"- `{name}`: {judged[-1]['verdict']}. {' '.join(judged[-1]['reasons'])}\n")
+        epochs = f"{growth.log[-1]['epoch']}" if growth and growth.log else "–"
+        settings = json.loads((zoo / name / GENERATOR.files[1]).read_bytes())
+        rows.append(_row(name, parameters(settings), epochs, record))
+        reasons.append(f"- `{name}`: {record['verdict']}. {' '.join(record['reasons'])}\n")
+        beside.add(str(record["reference"]))
     if not rows:
         return ""
     head = (
@@ -36,30 +47,28 @@ def generators_section(zoo: Path = ZOO) -> str:
     more = ("coverage", "recall", "precision", "near-copies", "total variation")
     return (
         "\n### Generators\n\n"
-        "The faces that each shipped generator draws beside validation photos that it never saw, as "
-        "`python -m training fit` judges every epoch: the last one. Total variation is of gender and hair colour; the "
-        "floor is the distance between two halves of the photos.\n\n"
+        f"The faces that each shipped generator draws beside as many photos that it never saw ({', '.join(beside)}). "
+        "Total variation is of gender and hair colour; the floor is the distance between two halves of the photos.\n\n"
         + table((*head, *more), rows, words=2)
         + "\n"
         + "".join(reasons)
-        + "\n    python -m training fit dcgan-conditional data_root=../shared/data\n"
-        + "    python -m training pack runs/NNN-dcgan-conditional facekit/zoo/dcgan-conditional\n"
+        + "\n    python -m facekit diversity NAME --reference REFERENCE --json training/results/generators/NAME.json\n"
     )
 
 
-def _row(name: str, count: int, last: Mapping[str, Any]) -> Sequence[str]:
+def _row(name: str, count: int, epochs: str, record: Mapping[str, Any]) -> Sequence[str]:
     return (
         f"`{name}`",
-        last["verdict"],
+        record["verdict"],
         f"{count:,}",
-        f"{last['epoch']}",
-        f"{last['vendi']:.0f}",
-        f"{last['natural_vendi']:.0f}",
-        f"{last['frechet']:.1f}",
-        f"{last['frechet_floor']:.1f}",
-        f"{last['coverage']:.2f}",
-        f"{last['recall']:.3f}",
-        f"{last['precision']:.2f}",
-        percent(last["duplicate_rate"]),
-        f"{last['attribute_tv']:.2f}",
+        epochs,
+        f"{record['vendi']:.0f}",
+        f"{record['natural']['vendi']:.0f}",
+        f"{record['frechet']:.1f}",
+        f"{record['frechet_floor']:.1f}",
+        f"{record['coverage']:.2f}",
+        f"{record['recall']:.3f}",
+        f"{record['precision']:.2f}",
+        percent(record["duplicate_rate"]),
+        f"{record['attribute_tv']:.2f}",
     )

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import sleep
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from huggingface_hub import (
     CommitInfo,
@@ -20,23 +20,19 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import (
     HfHubHTTPError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 
 from facekit.errors import HubUnreachable, PushError
-from facekit.hub import GENERATOR, Address, parse_address, within
+from facekit.hub import GENERATOR, Address, parse_address, reply_of
 from training.records import write_record
 from training.staging import ENVIRONMENT_FILE, OURS, Source, find_source, stage
 
 PUSHED_FILE: Final = "pushed.json"
 """In the folder of a run: where it was pushed last."""
 
-_SECONDS: Final = 4.0  # every question but the upload is given up after this long
 _PAUSES: Final = (1.0, 4.0)  # seconds, before the second and the third try of an upload
 _TITLE: Final = 100
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -144,28 +140,6 @@ def own_token() -> str:
     return token
 
 
-def ask(call: Callable[[], Answer]) -> Answer:
-    """What the Hub answers, if it does so soon.
-
-    Raises:
-        HubUnreachable: it does not, or has an error of its own.
-        HfHubHTTPError: it refuses.
-    """
-    try:
-        return within(_SECONDS, call)
-    except HfHubHTTPError as error:
-        if error.response.status_code >= 500:
-            raise HubUnreachable(
-                f"The Hub at {constants.ENDPOINT} has an error of its own (status {error.response.status_code}): "
-                "try again later."
-            ) from None
-        raise
-    except OfflineModeIsEnabled:
-        raise HubUnreachable("HF_HUB_OFFLINE is set: unset it to reach the Hub.") from None
-    except Exception:  # the client's transport raises whatever it is made of
-        raise HubUnreachable(f"The Hub at {constants.ENDPOINT} did not answer: try again with a network.") from None
-
-
 def refusal(error: HfHubHTTPError, token: str | None) -> PushError:
     """What the Hub says against it, as one sentence without the token."""
     status = error.response.status_code
@@ -196,7 +170,7 @@ class _Target:
     def sign_in(self) -> None:
         """Ask who the token belongs to, and whether it may write anything at all."""
         try:
-            who: dict[str, Any] = ask(self.api.whoami)
+            who: dict[str, Any] = reply_of(self.api.whoami)
         except HfHubHTTPError as error:
             raise refusal(error, self.token) from None
         self.user = str(who.get("name"))
@@ -224,7 +198,7 @@ class _Target:
 
     def _listing(self, revision: str = "main") -> ModelInfo:
         try:
-            return ask(lambda: self.api.model_info(self.repository, revision=revision, files_metadata=True))
+            return reply_of(lambda: self.api.model_info(self.repository, revision=revision, files_metadata=True))
         except RepositoryNotFoundError:
             raise
         except HfHubHTTPError as error:
@@ -239,7 +213,7 @@ class _Target:
         if space not in self.spaces:
             raise refused
         try:
-            ask(lambda: self.api.create_repo(self.repository, private=private or None, exist_ok=True))
+            reply_of(lambda: self.api.create_repo(self.repository, private=private or None, exist_ok=True))
         except HfHubHTTPError as error:
             raise (refused if error.response.status_code == 403 else self._refused(error)) from None
 
@@ -251,7 +225,10 @@ class _Target:
         if number is None:
             return
         try:
-            if ask(lambda: self.api.get_discussion_details(self.repository, number)).status not in ("open", "draft"):
+            if reply_of(lambda: self.api.get_discussion_details(self.repository, number)).status not in (
+                "open",
+                "draft",
+            ):
                 return
             same = not _matters(_changes(part, self._listing(f"refs/pr/{number}")))
         except (HfHubHTTPError, PushError):

@@ -18,8 +18,8 @@ from huggingface_hub import HfApi, WebhookPayload, constants, get_token
 from huggingface_hub.errors import HfHubHTTPError
 
 from facekit.errors import FacekitError, PushError
-from facekit.hub import Address, parse_address
-from training.push import ask, own_token, refusal
+from facekit.hub import Address, parse_address, reply_of
+from training.push import own_token, refusal
 from training.records import write_bytes
 
 SECRETS: Final = ("FACEKIT_WEBHOOK_SECRET", "WEBHOOK_SECRET")
@@ -53,7 +53,7 @@ def post_comment(address: Address | str, markdown: str) -> str:
     token, number = own_token(), int(pull[1])
     api = HfApi(endpoint=constants.ENDPOINT, token=token)
     try:
-        made = ask(lambda: api.comment_discussion(found.repository, number, markdown[:_MOST]))
+        made = reply_of(lambda: api.comment_discussion(found.repository, number, markdown[:_MOST]))
     except HfHubHTTPError as error:
         raise refusal(error, token) from None
     return f"{constants.ENDPOINT}/{found.repository}/discussions/{number}#{made.id}"
@@ -182,7 +182,7 @@ def _head(address: Address) -> str:
     token = own_token()
     api = HfApi(endpoint=constants.ENDPOINT, token=token)
     try:
-        return str(ask(lambda: api.model_info(address.repository, revision=address.revision)).sha)
+        return str(reply_of(lambda: api.model_info(address.repository, revision=address.revision)).sha)
     except HfHubHTTPError as error:
         raise refusal(error, token) from None
 

@@ -30,6 +30,8 @@ class Study:
         made, reference: what was compared, in words.
         size: width and height in pixels of the portraits on both sides.
         seed: of everything random.
+        weights_sha256: of the file of weights of the generator that drew the faces; empty for pictures.
+        analyzer: the name and the weights' SHA-256 of the checkpoint that read them.
         unreadable, without_face: pictures of either side that were left out.
         chosen: of a conditional generator, which of the attributes that were chosen are seen.
     """
@@ -39,6 +41,8 @@ class Study:
     reference: str
     size: int
     seed: int
+    weights_sha256: str = ""
+    analyzer: tuple[str, str] = ("", "")
     unreadable: tuple[str, ...] = ()
     without_face: tuple[str, ...] = ()
     chosen: tuple[Chosen, ...] = ()
@@ -51,6 +55,8 @@ class Study:
             **self.report.to_dict(),
             "size": self.size,
             "seed": self.seed,
+            "weights_sha256": self.weights_sha256,
+            "analyzer": {"checkpoint": self.analyzer[0], "weights_sha256": self.analyzer[1]},
             "unreadable": list(self.unreadable),
             "without_face": list(self.without_face),
             "chosen": [asdict(one) for one in self.chosen],
@@ -110,6 +116,7 @@ def study(
     names: tuple[str, str] = ("made", "real"),
     generator: FaceGenerator | None = None,
     chosen: int = 0,
+    weights_sha256: str = "",
 ) -> Study:
     """Made faces beside real ones, or beside what is known of these where `real` is None.
 
@@ -117,6 +124,7 @@ def study(
         names: what `made` and `real` are called.
         generator: draws faces with chosen attributes.
         chosen: how many with each attribute, and how many without; 0 for none.
+        weights_sha256: of the generator that drew `made`.
 
     Raises:
         DataError, GenerationError: they are too few, or attributes cannot be chosen.
@@ -140,6 +148,8 @@ def study(
         beside,
         size,
         reading.seed,
+        weights_sha256,
+        (reading.analyzer.checkpoint.name, reading.analyzer.checkpoint.weights_sha256),
         tuple(name for part in sides for name in part.unreadable),
         tuple(name for part in sides for name in part.without_face),
         tuple(seen),

@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_card, read_config
+from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_card, read_config, sha256_of
 from facekit.errors import DamagedCheckpoint
 from facekit.growth import TRAINING_FILE, read_growth
 from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of
@@ -44,13 +43,13 @@ def entry(name: str, folder: Path, kind: Kind) -> dict[str, Any]:
         "commit": commit_of(folder),
     }
     if kind is GENERATOR:
-        training = _json(folder / TRAINING_FILE)
+        training, measured = _json(folder / TRAINING_FILE), verified_diversity(folder)
         return shared | {
             "kind": "generator",
-            "verified": folder.parent == ZOO,
+            "verified": bool(measured),
             "description": _text(_mapping(training.get("recipe")).get("description")),
             "answers": ["faces"],
-            "figures": _diversity(folder),
+            "figures": _diversity(measured or _last_judged(folder)),
             "charts": [],
             "made": _made(training),
         }
@@ -87,7 +86,7 @@ def verified_records(folder: Path) -> dict[str, Any]:
     They are what `training/RESULTS.md` is made of: somebody here ran `python -m training evaluate` on the checkpoint,
     and everybody can again. What a checkpoint says of itself is only that.
     """
-    digest = sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    digest = sha256_of(folder / WEIGHTS_FILE)
     found: dict[str, Any] = {}
     for file in sorted(RECORDS.glob("*.json")):
         record = json.loads(file.read_bytes())
@@ -111,15 +110,30 @@ def gate_between(baseline: str, candidate: str) -> dict[str, str] | None:
     return None
 
 
-def _diversity(folder: Path) -> list[dict[str, Any]]:
-    """The last figures of diversity in a generator's log: `{"task", "value"}`."""
+@cache
+def verified_diversity(folder: Path) -> dict[str, Any]:
+    """The record in `training/results/generators` of exactly this generator, as `python -m facekit diversity` writes
+    it; empty where nobody here has measured it."""
+    digest = sha256_of(folder / GENERATOR.files[-1])
+    records = (json.loads(file.read_bytes()) for file in sorted((RECORDS / "generators").glob("*.json")))
+    return next((record for record in records if record.get("weights_sha256") == digest), {})
+
+
+def _last_judged(folder: Path) -> Mapping[str, Any]:
+    """What a generator's log says of its last judged epoch."""
     try:
         growth = read_growth(folder)
     except DamagedCheckpoint:
-        return []
+        return {}
     judged = [record for record in growth.log if "vendi" in record] if growth else []
-    figures = [(task, judged[-1].get(task)) for task in ("vendi", "recall", "frechet")] if judged else []
-    return [{"task": task, "value": value} for task, value in figures if isinstance(value, float | int)]
+    return judged[-1] if judged else {}
+
+
+def _diversity(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Figures of how different the faces are: `{"task", "value", "faces"}`, the last of how many."""
+    figures = [(task, record.get(task)) for task in ("vendi", "recall", "frechet")]
+    faces = _whole(record.get("compared"))
+    return [{"task": task, "value": value, "faces": faces} for task, value in figures if isinstance(value, float | int)]
 
 
 def _made(training: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from facekit.ui.attributes import EXAMPLE_FILES, EXAMPLES, data_url, example_thu
 from facekit.ui.cards import card_html
 from facekit.ui.engine import DEFAULT_DETECTOR, Engine
 from facekit.ui.told import or_error
-from facekit.ui.visitor import SIGN_IN
+from facekit.ui.visitor import SIGN_IN, name_of_visitor
 
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
@@ -29,7 +29,7 @@ _FACES: Final = ("portrait", "several")
 def build(engine: Engine) -> None:
     """Add the tab's components to the Blocks that is being built."""
     if SIGN_IN:
-        gr.LoginButton(elem_id="facekit-sign-in", size="sm")
+        gr.LoginButton(visible=False)  # adds the routes; the tab's own link speaks the visitor's language
     gr.HTML(
         html_template=asset("models.html"),
         js_on_load="window.facekit.models.start(element, server, props);",
@@ -37,6 +37,7 @@ def build(engine: Engine) -> None:
         apply_default_css=False,
         thumbnails={name: url for name, url in example_thumbnails().items() if name in _FACES},
         max_bytes=MAX_BYTES,
+        sign_in=SIGN_IN,
         elem_id="facekit-models",
     )
 
@@ -45,10 +46,10 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
     """What the tab's script calls, past Gradio's queue: `Engine.turns` and `Shelf` bound them instead."""
 
     def models_shipped(request: dict[str, Any]) -> dict[str, Any]:
-        """The checkpoints inside the package."""
+        """The checkpoints inside the package, and as whom the visitor is signed in."""
         from facekit.ui.gallery import shipped_entries
 
-        return or_error(lambda: {"entries": shipped_entries()})
+        return or_error(lambda: {"entries": shipped_entries(), "visitor": name_of_visitor()})
 
     def models_listed(request: dict[str, Any]) -> dict[str, Any]:
         """The names that the configured organisation or collection offers."""

@@ -21,8 +21,19 @@ def token_of_visitor() -> Token:
     """
     if "SPACE_ID" not in os.environ:
         return None
+    token = _signed_in().get("access_token")
+    return str(token) if token else False
+
+
+def name_of_visitor() -> str | None:
+    """The user name with which the request that is being answered is signed in; `None` without that."""
+    name = (_signed_in().get("userinfo") or {}).get("preferred_username")
+    return str(name) if name else None
+
+
+def _signed_in() -> dict[str, Any]:
+    """What Gradio keeps of a visitor who has signed in, while that lasts."""
     request = LocalContext.request.get(None)
     scope: dict[str, Any] = getattr(getattr(request, "request", request), "scope", None) or {}
-    info = (scope.get("session") or {}).get("oauth_info") or {}
-    signed_in = info.get("expires_at", 0) > time()
-    return str(info["access_token"]) if signed_in and info.get("access_token") else False
+    info: dict[str, Any] = (scope.get("session") or {}).get("oauth_info") or {}
+    return info if info.get("expires_at", 0) > time() else {}

@@ -4,12 +4,10 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from itsdangerous import TimestampSigner
 
 from facekit.hub import ZOO
 from tests.browser.conftest import EXAMPLES
@@ -19,7 +17,7 @@ from tests.test_hub_fetch import files_of
 
 ROOT = ".fk-models"
 SLOW = 60_000
-TOKEN, CLIENT_SECRET = "hf_ofAnnAndNobodyElse", "a secret of the Space"
+TOKEN = "hf_ofAnnAndNobodyElse"
 
 
 @pytest.fixture(scope="module")
@@ -193,41 +191,56 @@ def test_it_fits_narrow_screens_in_other_languages(
 
 
 def test_a_signed_in_visitor_opens_what_is_theirs_and_nobody_else_does(
-    browser: Any, serve: Any, hub: LoopbackHub, tmp_path: Path
+    browser: Any, serve: Any, hub: LoopbackHub, tmp_path: Path, artefacts: Path
 ) -> None:
     signing = {
         "OAUTH_CLIENT_ID": "the-space",
-        "OAUTH_CLIENT_SECRET": CLIENT_SECRET,
+        "OAUTH_CLIENT_SECRET": "a secret of the Space",
         "OAUTH_SCOPES": "openid profile read-repos",
         "OPENID_PROVIDER_URL": hub.url,
     }
-    space = {"SYSTEM": "spaces", "SPACE_ID": "ann/space", "SPACE_HOST": "127.0.0.1", **signing}
+    space = {"SYSTEM": "spaces", "SPACE_ID": "ann/space", "HF_TOKEN": TOKEN, **signing}
     process, server = serve(tmp_path / "uploads", tmp_path / "log.txt", **space, **told(hub, tmp_path / "home"))
     try:
         stranger = visit(browser, server)
-        assert stranger.is_visible("#facekit-sign-in")
-        open_(stranger, "ann/secret", "error")
-        signed = browser.new_context(locale="en-GB")
-        session = {"oauth_info": {"access_token": TOKEN, "expires_at": time.time() + 600, "userinfo": {"name": "Ann"}}}
-        signer = TimestampSigner(sha256(f"{CLIENT_SECRET}-v4".encode()).hexdigest())
-        cookie = signer.sign(base64.b64encode(json.dumps(session).encode())).decode()
-        signed.add_cookies([{"name": "session", "value": cookie, "url": server.url}])
-        page = signed.new_page()
-        page.set_default_timeout(SLOW)
+        open_(stranger, "ann/secret", "error")  # although the Space's own token may read it
+        page = visit(browser, server)
+        page.screenshot(path=artefacts / "models-sign-in.png")
+        page.click("text=Sign in at the Hub")
+        page.click("text=Authorize as ann")  # over there; it sends the browser back
+        page.wait_for_selector("text=Sign ann out")
+        given = token_of(page)
         page.goto(f"{server.url}/?models=ann/secret")
         page.wait_for_selector('[data-name="ann/secret"]')
+        page.screenshot(path=artefacts / "models-signed-in.png")
         page.click('[data-use="ann/secret"]')
         page.set_input_files("[data-part=file]", EXAMPLES / "astronaut.jpg")
         page.wait_for_selector(".fk-attributes[data-state=answer]")
         assert "ann/secret" in page.inner_text("[data-part=line]")
-        assert TOKEN not in page.content()
         open_(stranger, "ann/secret", "error")  # not from the cache either
-        assert TOKEN not in stranger.content()
+        for one in (page, stranger):
+            assert given not in one.content() + one.url
+            assert TOKEN not in one.content() + one.url
+        page.goto(f"{server.url}/?models")
+        page.click("text=Sign ann out")
+        page.wait_for_selector("text=Sign in at the Hub")
+        open_(page, "ann/secret", "error")  # no longer
     finally:
         process.terminate()
         process.wait(20)
-    assert TOKEN not in (tmp_path / "log.txt").read_text()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+    for secret in (TOKEN.encode(), given.encode()):
+        assert secret not in (tmp_path / "log.txt").read_bytes()
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret in path.read_bytes()]
+        assert not [request for request in hub.requests() if secret.decode() in request.target]
+
+
+def token_of(page: Any) -> str:
+    """What the Hub gave a visitor: Gradio keeps it in the visitor's own cookie, signed."""
+    cookie = next(one for one in page.context.cookies() if one["name"] == "session")
+    assert cookie["secure"]
+    assert cookie["httpOnly"]
+    session = json.loads(base64.b64decode(cookie["value"].split(".")[0]))
+    return str(session["oauth_info"]["access_token"])
 
 
 def test_a_dead_hub_keeps_nothing_waiting(browser: Any, serve: Any, tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 
 import uvicorn
 
+from tests.loopback_hub.oauth import router
 from tests.loopback_hub.server import app, collections, endless, objects, repositories, users
 from tests.loopback_hub.store import File, Repository, User, is_large, now
 from tests.loopback_hub.wire import CONTROL, Behaviour, Protocol, Trouble, Wire
 
+app.include_router(router)
 wire = Wire(app)
 
 

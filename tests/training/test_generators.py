@@ -2,36 +2,37 @@
 
 import json
 from pathlib import Path
-from shutil import copytree
 
-import pytest
-
-import training.generators
-from facekit.hub import ZOO
+from facekit.checkpoints import sha256_of
+from facekit.hub import GENERATOR, ZOO
 from training.generators import generators_section
 
-
-@pytest.fixture
-def zoo(tmp_path: Path) -> Path:
-    copytree(ZOO / "dcgan-conditional", tmp_path / "dcgan-conditional")
-    return tmp_path
-
-
-def test_the_last_judged_epoch_is_told(zoo: Path) -> None:
-    log = zoo / "dcgan-conditional/growth/log.jsonl"
-    judged = [record for line in log.read_text().splitlines() if "verdict" in (record := json.loads(line))]
-    told = {**judged[-1], "vendi": 123.4, "frechet": 45.67, "duplicate_rate": 0.125, "reasons": ["So it is."]}
-    later = {"epoch": told["epoch"] + 1, "step": told["step"] + 1}
-    log.write_text("".join(json.dumps(record) + "\n" for record in [*judged[:-1], told, later]))
-    text = generators_section(zoo)
-    assert f"| `dcgan-conditional` | {told['verdict']} | " in text and f"| {told['epoch']} | 123 | " in text
-    assert (
-        "| 45.7 | " in text and "| 12.5 % | " in text and f"`dcgan-conditional`: {told['verdict']}. So it is." in text
-    )
+RECORD = {
+    "reference": "some photos",
+    "verdict": "healthy",
+    "reasons": ["So it is."],
+    "vendi": 123.4,
+    "natural": {"vendi": 234.5},
+    "frechet": 45.67,
+    "frechet_floor": 7.8,
+    "coverage": 0.5,
+    "recall": 0.25,
+    "precision": 0.75,
+    "duplicate_rate": 0.125,
+    "attribute_tv": 0.0625,
+}
 
 
-def test_nothing_is_told_of_what_was_not_judged(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = zoo / "dcgan-conditional/growth/log.jsonl"
-    log.write_text('{"epoch": 1, "step": 5}\n')
-    monkeypatch.setattr(training.generators, "shipped", lambda kind: ["dcgan-conditional"])
-    assert generators_section(zoo) == ""
+def test_a_record_of_these_very_weights_is_told(tmp_path: Path) -> None:
+    digest = sha256_of(ZOO / "dcgan-conditional" / GENERATOR.files[-1])
+    (tmp_path / "a.json").write_text(json.dumps(RECORD | {"weights_sha256": "of others", "verdict": "collapsed"}))
+    assert generators_section(tmp_path) == ""
+    (tmp_path / "b.json").write_text(json.dumps(RECORD | {"weights_sha256": digest}))
+    text = generators_section(tmp_path)
+    assert "| `dcgan-conditional` | healthy | " in text and " | 30 | 123 | 234 | 45.7 | 7.8 |" in text
+    assert "| 12.5 % | " in text and "`dcgan-conditional`: healthy. So it is." in text and "(some photos)" in text
+    assert "collapsed" not in text
+
+
+def test_every_shipped_generator_has_a_record() -> None:
+    assert all(f"| `{file.parent.name}` |" in generators_section() for file in ZOO.glob("*/model_index.json"))

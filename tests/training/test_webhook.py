@@ -230,3 +230,6 @@ def test_the_hub_s_message_sets_off_the_gate(
         gradio.close_all()
     spoken = "".join(capfd.readouterr())
     assert TOKEN not in spoken and "a secret" not in spoken
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert written and not [text for text in written if TOKEN.encode() in text or b"a secret" in text]
+    assert not [request for request in proposed.requests() if TOKEN in request.target]

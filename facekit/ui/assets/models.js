@@ -26,7 +26,7 @@
       const rows = entry.figures.slice(0, 6).map((one) => "data" in one
         ? h("tr", {}, h("th", { scope: "row" }, t("quality." + one.task), h("span", { class: "fk-soft fk-small" }, ` ${one.data}${one.split ? ", " + one.split : ""}`)),
           h("td", {}, facekit.figureText(one)), h("td", { class: "fk-soft fk-small" }, facekit.intervalText(one)))
-        : h("tr", {}, h("th", { scope: "row" }, t("models.figure." + one.task)), h("td", {}, one.value.toLocaleString(facekit.language, { maximumFractionDigits: one.value < 10 ? 2 : 0 })), h("td", {})));
+        : h("tr", {}, h("th", { scope: "row" }, t("models.figure." + one.task, { n: one.faces ?? "?" })), h("td", {}, one.value.toLocaleString(facekit.language, { maximumFractionDigits: one.value < 10 ? 2 : 0 })), h("td", {})));
       return rows.length ? h("table", { class: "fk-models-figures" }, h("tbody", {}, rows)) : h("p", { class: "fk-soft fk-small" }, t("models.figures.none"));
     }
     function fold(entry, what, title, body) {
@@ -95,7 +95,16 @@
       part("hub").hidden = !now.listed.length;
       part("rows").replaceChildren(...now.listed.map(row));
       part("told").textContent = now.told;
+      sign();
       compare.entries(order("classifier"));
+    }
+    function sign() {  // Gradio's routes; they lead back to where the visitor was
+      const search = new URLSearchParams(location.search);
+      if (!search.has("models")) search.set("models", "");
+      const back = encodeURIComponent(`/?${search}`);
+      part("sign").hidden = !props.sign_in;
+      part("sign").href = now.visitor ? `/logout?_target_url=${back}` : `/login/huggingface?_target_url=${back}`;
+      part("sign").textContent = now.visitor ? t("models.sign_out", { name: now.visitor }) : t("models.sign_in");
     }
     function row(one) {
       const pulls = h("div", { class: "fk-models-pulls" });
@@ -149,9 +158,10 @@
         await new Promise((done) => setTimeout(done, 500));
         if (!element.isConnected) return;
       }
-      const { entries = [], error } = await ask("models_shipped", {});
+      const { entries = [], visitor, error } = await ask("models_shipped", {});
       for (const entry of entries) now.entries.set(entry.name, { ...entry, ...now.entries.get(entry.name) });
       now.told = error || now.told;
+      now.visitor = visitor;
       root.dataset.state = "ready";
       draw();
       const wanted = new URLSearchParams(location.search).get("models");
