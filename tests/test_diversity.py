@@ -96,6 +96,14 @@ def test_real_pictures_have_as_many_duplicates_as_the_scale_says() -> None:
     assert duplicates(REAL, SCALE).rate == pytest.approx(0.01, abs=0.01)
 
 
+def test_people_who_are_there_twice_do_not_change_what_counts_as_the_same_face() -> None:
+    few = len(REAL) // 25
+    copies = REAL[:few] + 1e-3 * normal(few, 3)
+    scale = Scale.of(torch.cat([REAL, copies]))
+    assert scale.same == pytest.approx(SCALE.same, rel=0.1)
+    assert duplicates(torch.cat([REAL, copies]), scale).rate == pytest.approx(2 * few / len(REAL), rel=0.3)
+
+
 def test_nearest_distances_leave_the_picture_itself_out() -> None:
     points = torch.tensor([[0.0], [1.0], [3.0]])
     assert nearest_distances(points, points, 2, exclude_self=True).tolist() == [[1, 3], [1, 2], [2, 3]]

@@ -4,7 +4,9 @@ Each takes `fake` (N, D) and `real` (M, D) float tensors, and says in its docstr
 between pictures are Euclidean distances between embeddings.
 """
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import torch
@@ -24,7 +26,9 @@ class Scale:
 
     Attributes:
         apart: median distance of a real picture from its nearest among the others.
-        same: two pictures nearer than this show the same face: only a hundredth of the real pictures has one so near.
+        same: two pictures nearer than this show the same face: of pictures of different people only a hundredth would
+            have one so near, by a log-normal fit to the middle half of the distances. A reference often holds the same
+            people twice; the quantile itself would measure those.
         faint: an embedding shorter than this is of a picture with less of a face in it than all but a twentieth of the
             real ones; the length tells how much a network finds (Ranjan et al., 2017: L2-constrained softmax).
     """
@@ -38,7 +42,10 @@ class Scale:
         """From (M, D) embeddings of pictures of different people, M at least 2."""
         nearest = nearest_distances(real, real, exclude_self=True)[:, 0]
         faint = real.norm(dim=1).quantile(_FAINT)
-        return cls(float(nearest.median()), float(nearest.quantile(_SAME)), float(faint))
+        low, middle, high = nearest.clamp(min=1e-9).log().quantile(torch.tensor([0.25, 0.5, 0.75])).tolist()
+        unit = NormalDist()
+        deviation = (high - low) / (unit.inv_cdf(0.75) - unit.inv_cdf(0.25))
+        return cls(float(nearest.median()), math.exp(middle + unit.inv_cdf(_SAME) * deviation), float(faint))
 
 
 def nearest_distances(of: Tensor, among: Tensor, k: int = 1, *, exclude_self: bool = False) -> Tensor:
