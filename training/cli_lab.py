@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 from rich.progress import track
 
 
@@ -23,8 +24,11 @@ def lab_start(
     healthy = FACE_PRESETS["healthy"].settings
     changes = {"data": f"faces-{size}", "seed": seed, "generator_rate": rate, "discriminator_rate": rate, "ema": 0.998}
     run = FaceRun(LabSettings.read({**healthy, **changes}), Faces.read(int(size), faces))
-    for _ in track(range(steps), f"faces of {size} pixels"):
+    screen = Console(stderr=True)
+    for step in track(range(steps), f"faces of {size} pixels", console=screen, disable=not screen.is_terminal):
         run.step()
+        if not screen.is_terminal and (step + 1) % max(1, steps // 20) == 0:  # a log shows no bar
+            typer.echo(f"{step + 1} of {steps} steps", err=True)
     out = out or TRAINED / f"faces-{size}.safetensors"
     out.parent.mkdir(parents=True, exist_ok=True)
     run.save_trained(out)

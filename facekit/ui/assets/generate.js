@@ -258,6 +258,7 @@
       growth = about.growth && about.growth.epochs.length ? facekit.growthPanel(part("growth"), tool) : null;
       part("growth").hidden = !growth;
       if (growth && now.epoch !== null) growth.goTo(now.epoch);
+      part("fold").hidden = !about.attributes.length;
       facekit.drawChoices(part("choices"), tool);
       facekit.drawRow(part("row"), tool);
       drawBanner();
