@@ -201,6 +201,8 @@ def test_an_older_browser_works_all_the_same(camera: Any, server: Any) -> None:
     lacks = (
         "delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
         "delete CanvasRenderingContext2D.prototype.roundRect; delete crypto.randomUUID;"
+        "delete window.createImageBitmap; delete window.OffscreenCanvas;"
+        "delete window.ImageCapture; delete window.VideoFrame; delete window.MediaRecorder;"
     )
     page = visit(camera, server, script=lacks)
     start(page)
@@ -250,4 +252,20 @@ def test_screens(width: int, scheme: str, camera: Any, server: Any, artefacts: P
 def test_other_languages(language: str, words: str, camera: Any, server: Any) -> None:
     page = visit(camera, server, f"/?live&lang={language}")
     assert words in page.inner_text(ROOT)
+    page.context.close()
+
+
+def test_a_browser_that_blurs_what_is_read_is_told_so(camera: Any, server: Any) -> None:
+    guarded = """
+        const read = CanvasRenderingContext2D.prototype.getImageData;
+        CanvasRenderingContext2D.prototype.getImageData = function (...area) {
+            const image = read.apply(this, area);
+            crypto.getRandomValues(image.data);
+            return image;
+        };
+    """
+    page = visit(camera, server, script=guarded)
+    page.click(f"{ROOT} [data-do=start]")
+    page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=allow this page to read canvas images")
+    assert not is_on(page)
     page.context.close()

@@ -45,6 +45,7 @@
     const REFUSED = { NotAllowedError: "refused", SecurityError: "refused", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "used", AbortError: "used" };
     async function open() {
       if (!navigator.mediaDevices?.getUserMedia) return refuse("insecure");
+      if (!facekit.camera.readable) return refuse("blurred");
       const run = ++now.run;
       hint("");
       show("starting");
