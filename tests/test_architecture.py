@@ -1,6 +1,8 @@
 """The layers hold: arrows between modules point one way only, and no file outgrows its idea."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +39,13 @@ def test_only_the_page_imports_gradio() -> None:
 
 def test_training_never_imports_the_page() -> None:
     assert importers("facekit.ui", [file for file in FILES if file.is_relative_to(ROOT / "training")]) == []
+
+
+def test_the_page_is_built_before_anything_heavy_is_imported() -> None:
+    built = "import sys; from facekit.ui.engine import Engine; from facekit.ui.page import build; build(Engine());"
+    heavy = "print([name for name in ('torch', 'torchvision', 'diffusers', 'captum') if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", built + heavy], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
 
 
 def test_nothing_is_unpickled() -> None:

@@ -1,13 +1,16 @@
 """Who is asking: a visitor's own token for the Hub, where they have signed in."""
 
+from __future__ import annotations
+
 import os
 from time import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gradio.context import LocalContext
 from gradio.utils import get_space
 
-from facekit.hub import Token
+if TYPE_CHECKING:
+    from facekit.hub import Token
 
 SIGN_IN: Final = get_space() is not None and "OAUTH_CLIENT_ID" in os.environ
 """Whether visitors can sign in to the Hub here: on a Space whose README says `hf_oauth: true`."""
