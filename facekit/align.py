@@ -29,6 +29,9 @@ TIGHT_LANDMARKS: Final[Points] = np.array(
 CROP_SIZE: Final = (112, 128)
 """Width and height of the canonical crop in pixels."""
 
+SIDES: Final = (32, 256)
+"""The shortest and the longest side, in pixels, of what a network looks at."""
+
 _SCALE = CROP_SIZE[0] / 150
 _ORIGIN = np.array([13.5, 34.0], np.float32)  # the crop's top left corner in CelebA's frame
 

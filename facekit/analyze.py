@@ -17,6 +17,7 @@ from facekit.align import FRAMINGS, Framing, crop_face, resize_crop
 from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
+from facekit.errors import DamagedCheckpoint, ImageError
 from facekit.face import Age, Expression, Face, Gender, Report
 from facekit.freeze import freeze
 from facekit.hub import CLASSIFIER, Token, find_checkpoint
@@ -26,7 +27,7 @@ from facekit.nets.heads import HeadedNet
 
 ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
 
-_BATCH = 64  # crops read at once
+_BATCH, _MAP_BYTES = 64, 2**29  # crops read at once, as long as no layer puts out more than that for all of them
 
 
 class FaceAnalyzer:
@@ -46,6 +47,8 @@ class FaceAnalyzer:
         self.model: HeadedNet = checkpoint.model.to(self.device).to(memory_format=torch.channels_last)
         width, height = checkpoint.config.input_size
         self._embed = freeze(_Embedding(self.model).eval(), (2, 3, height, width), self.device)
+        self._batch = max(1, min(_BATCH, _MAP_BYTES // max(1, 2 * checkpoint.map_bytes)))
+        self._check_answers()
 
     @classmethod
     def from_pretrained(
@@ -94,8 +97,10 @@ class FaceAnalyzer:
         """Read every face of several pictures; the crops of all pictures go through the network together.
 
         Raises:
-            ImageError: a picture cannot be used.
+            ImageError: a picture cannot be used, or this is a single one.
         """
+        if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
+            raise ImageError("batch takes several pictures: put this one into a list, or call the analyzer itself.")
         found: list[tuple[tuple[int, int], Detections, float]] = []
         crops: list[NDArray[np.uint8]] = []
         for source in images:
@@ -146,8 +151,8 @@ class FaceAnalyzer:
             mirrored: average over the crop and its mirror image, for twice the work.
         """
         parts = []
-        for i in range(0, len(crops), _BATCH):
-            x = self.normalize(crops[i : i + _BATCH])
+        for i in range(0, len(crops), self._batch):
+            x = self.normalize(crops[i : i + self._batch])
             views = self._embed(torch.cat([x, x.flip(3)]) if mirrored else x)
             parts.append(views.view(-1, len(x), views.shape[1]).mean(0).float().cpu())
         embeddings: NDArray[np.float32] = torch.cat(parts).numpy()
@@ -172,6 +177,17 @@ class FaceAnalyzer:
         views = np.stack([resize_crop(crop, self.checkpoint.config.input_size) for crop in crops])
         x = torch.from_numpy(views).to(self.device).permute(0, 3, 1, 2).float()
         return (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    def _check_answers(self) -> None:
+        """Finite weights may still be so large that the answers are not numbers.
+
+        Raises:
+            DamagedCheckpoint: they are not, for noise.
+        """
+        noise = np.random.default_rng(0).integers(256, size=(2, *self.framing.size[::-1], 3), dtype=np.uint8)
+        logits = self.logits(self.embed(noise))
+        if not all(bool(values.isfinite().all()) for values in logits.values()):
+            raise DamagedCheckpoint(f"{self.checkpoint.name} answers with what is not a number: train it again.")
 
 
 class _Embedding(nn.Module):

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from facekit.align import CROP_SIZE
+from facekit.align import CROP_SIZE, SIDES
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint
 from facekit.labels import ATTRIBUTES
 from facekit.tasks import ALL_TASKS, CheckedTasks
@@ -32,7 +33,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-PerAttribute = Annotated[tuple[float, ...], Field(min_length=len(ATTRIBUTES), max_length=len(ATTRIBUTES))]
+_EACH: Final = Field(min_length=len(ATTRIBUTES), max_length=len(ATTRIBUTES))
+_Scale = Annotated[float, Field(ge=1e-3, le=1e3)]
+
+PerAttribute = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], _EACH]
 """A number for each of `ATTRIBUTES`."""
 
 
@@ -41,15 +45,16 @@ class Calibration(_Frozen):
 
     Attributes:
         attribute_scale, attribute_shift: Platt (1999) scaling, sigmoid(scale * logit + shift), a pair an attribute.
+            A scale is above 0: yes stays yes.
         age_temperature, expression_temperature: logits are divided by them (Guo et al., 2017).
         unsure_below: an answer is "unsure" while its calibrated confidence, in [0.5, 1], is below this; one value an
             attribute. `expression_unsure_below` likewise, in [1/7, 1].
     """
 
-    attribute_scale: PerAttribute = (1.0,) * len(ATTRIBUTES)
+    attribute_scale: Annotated[tuple[_Scale, ...], _EACH] = (1.0,) * len(ATTRIBUTES)
     attribute_shift: PerAttribute = (0.0,) * len(ATTRIBUTES)
-    age_temperature: float = Field(1.0, gt=0)
-    expression_temperature: float = Field(1.0, gt=0)
+    age_temperature: _Scale = 1.0
+    expression_temperature: _Scale = 1.0
     unsure_below: PerAttribute = (0.75,) * len(ATTRIBUTES)
     expression_unsure_below: float = Field(0.5, ge=0, le=1)
 
@@ -62,7 +67,7 @@ def _known_architecture(name: str) -> str:
     return name
 
 
-Side = Annotated[int, Field(ge=32, le=256)]
+Side = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
 """Pixels of one side of a network's input."""
 
 
@@ -100,17 +105,19 @@ class Checkpoint:
         folder: where its files are.
         config: its config.json.
         model: the network in eval mode, float32.
+        map_bytes: of its largest layer's output for one picture.
     """
 
     name: str
     folder: Path
     config: CheckpointConfig
     model: "HeadedNet"
+    map_bytes: int = 0
 
     @property
-    def weights_sha256(self) -> str:
-        """Of its file of weights, in hexadecimal: what a record of figures says they belong to."""
-        return sha256_of(self.folder / WEIGHTS_FILE)
+    def digest(self) -> str:
+        """See `digest_of`."""
+        return digest_of(self.folder, self.config)
 
     @property
     def card(self) -> str:
@@ -118,10 +125,20 @@ class Checkpoint:
         return read_card(self.folder)
 
 
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+def digest_of(folder: Path, config: "CheckpointConfig | None" = None) -> str:
+    """SHA-256, in hexadecimal, of all that decides what the checkpoint in `folder` answers: weights, architecture,
+    what it sees, tasks and calibration. A record of figures says by it which checkpoint they belong to.
+    """
+    decides = (config or read_config(folder)).model_dump(mode="json", exclude={"description", "training", "metrics"})
+    return joint_digest(folder / WEIGHTS_FILE, decides)
+
+
+def joint_digest(file: Path, settings: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a file's bytes and of settings that JSON can hold."""
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        known = hashlib.file_digest(opened, "sha256")
+    known.update(json.dumps(settings, sort_keys=True).encode())
+    return known.hexdigest()
 
 
 def read_card(folder: Path) -> str:
@@ -173,11 +190,11 @@ def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
     try:
         with on_meta():
             model = build(config.architecture, {head: task.size for head, task in config.tasks.items()}, config.network)
-            check_work(model, torch.empty(1, 3, height, width))
-    except ValueError as error:
+            largest = check_work(model, torch.empty(1, 3, height, width))
+    except (ValueError, ArithmeticError) as error:
         raise DamagedCheckpoint(f"{CONFIG_FILE} of {name} is damaged at network ({error}).") from None
     read_weights(model, folder, WEIGHTS_FILE, name)
-    return Checkpoint(name, folder, config, model.eval().requires_grad_(False))
+    return Checkpoint(name, folder, config, model.eval().requires_grad_(False), largest)
 
 
 def read_weights(model: nn.Module, folder: Path, file: str, name: str) -> None:

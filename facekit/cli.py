@@ -15,7 +15,7 @@ from facekit import __version__
 from facekit.cli_diversity import diversity
 from facekit.cli_generate import generate
 from facekit.cli_lab import lab_faces
-from facekit.cli_output import output
+from facekit.cli_output import output, readable
 from facekit.errors import FacekitError, UnknownName
 from facekit.labels import ATTRIBUTES
 
@@ -170,9 +170,10 @@ def _records(analyzer: Any, files: Iterable[Path]) -> Iterator[Record]:
                 yield from _frames(analyzer, file)
                 continue
             report = analyzer(file)
-            yield {"file": str(file), **report.to_dict(), "error": None}
+            yield {"file": readable(str(file)), **report.to_dict(), "error": None}
         except FacekitError as error:
-            yield {"file": str(file), "width": None, "height": None, "faces": [], "error": str(error)}
+            name, sentence = readable(str(file)), readable(str(error))
+            yield {"file": name, "width": None, "height": None, "faces": [], "error": sentence}
 
 
 def _frames(analyzer: Any, clip: Path) -> Iterator[Record]:
@@ -182,7 +183,7 @@ def _frames(analyzer: Any, clip: Path) -> Iterator[Record]:
 
     live = LiveAnalyzer(analyzer)
     for time, frame in read_frames(clip):
-        yield {"file": str(clip), "time": round(time, 3), **live(frame, time).to_dict(), "error": None}
+        yield {"file": readable(str(clip)), "time": round(time, 3), **live(frame, time).to_dict(), "error": None}
 
 
 def _write(records: Iterable[Record], writer: Callable[[TextIO], Callable[[Record], None]], stream: TextIO) -> int:

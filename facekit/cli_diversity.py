@@ -104,17 +104,16 @@ def _study(
 
     drawing, digest = None, ""
     if generator is not None:
-        from facekit.checkpoints import sha256_of
         from facekit.generate import FaceGenerator
-        from facekit.hub import GENERATOR, find_checkpoint
+        from facekit.hub import GENERATOR, find_checkpoint, generator_digest
 
         folder = find_checkpoint(generator, kind=GENERATOR)
-        drawing, digest = FaceGenerator.from_pretrained(str(folder)), sha256_of(folder / GENERATOR.files[-1])
+        drawing, digest = FaceGenerator.from_pretrained(str(folder)), generator_digest(folder)
     reading = Reading(FaceAnalyzer.from_pretrained(analyzer), samples, seed, _progress)
     real = None if reference is None else reading.gather(reference, 2 * samples, reference_portraits)
     faces = reading.gather(Path(made), samples, portraits) if drawing is None else reading.draw(drawing)
     names = (made, str(reference))
-    return study(reading, faces, real, names=names, generator=drawing, chosen=chosen, weights_sha256=digest)
+    return study(reading, faces, real, names=names, generator=drawing, chosen=chosen, digest=digest)
 
 
 def checkpoint_folder(made: str) -> str | None:

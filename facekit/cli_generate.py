@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from facekit.cli_output import readable
 from facekit.errors import FacekitError, GenerationError
 
 _WITHOUT = "no-"
@@ -45,7 +46,7 @@ def generate(
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     for file, line in zip(files, lines, strict=True):
-        typer.echo(json.dumps({"file": str(file), **line}, ensure_ascii=False))
+        typer.echo(json.dumps({"file": readable(str(file)), **line}, ensure_ascii=False))
 
 
 def read_attributes(words: Iterable[str]) -> dict[str, bool]:

@@ -1,47 +1,75 @@
 """Where a command's answers go: the screen, or a file that is whole or not there."""
 
 import contextlib
+import io
 import os
+import signal
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from facekit.errors import FacekitError
+from facekit.whole_file import cannot_write, whole_file
 
 
 @contextlib.contextmanager
 def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
-    """stdout, or a file that takes its name only when it is complete.
+    """stdout, or a file that takes its name only when it is complete; UTF-8 both.
 
     Args:
         option: what the command calls it, for messages.
 
     Raises:
-        FacekitError: the file cannot be written there.
+        FacekitError: it cannot be written there.
+        BrokenPipeError: nobody reads stdout any more, which typer takes for an end.
     """
     if path is None:
-        yield sys.stdout
-        return
-    if path.exists() and not path.is_file():
-        raise FacekitError(f"{path} exists and is not a file: choose another place for {option}.")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise FacekitError(f"Cannot write {path} ({error.strerror}): choose another place for {option}.") from None
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as stream:
+        with _screen(option) as stream:
             yield stream
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are for their owner alone
-        os.replace(temporary, path)
+        return
+    try:
+        with (
+            _ended_by_sigterm(),
+            whole_file(path, option) as place,
+            place.open("w", encoding="utf-8", newline="") as file,
+        ):
+            yield file
     except OSError as error:
-        raise FacekitError(f"Cannot write {path} ({error.strerror}): choose another place for {option}.") from None
+        raise cannot_write(path, error, option) from None
+
+
+def readable(text: str) -> str:
+    """Text that is valid UTF-8: what a file's name holds that is not, is replaced by U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _screen(option: str) -> Iterator[TextIO]:
+    """stdout in UTF-8."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+        raise FacekitError(
+            f"Cannot write the answers ({error.strerror or error}): choose a file with {option}."
+        ) from None
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM, which else ends a program on the spot, raises SystemExit within, so that temporary files go."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may say what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
     finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        signal.signal(signal.SIGTERM, before)

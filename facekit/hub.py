@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from facekit.checkpoints import CARD_FILE, CONFIG_FILE, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, WEIGHTS_FILE
+from facekit.checkpoints import (
+    CARD_FILE,
+    CONFIG_FILE,
+    MAX_TEXT_BYTES,
+    MAX_WEIGHT_BYTES,
+    WEIGHTS_FILE,
+    joint_digest,
+)
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint, HubUnreachable
 
 if TYPE_CHECKING:
@@ -69,6 +77,13 @@ class Address(NamedTuple):
         return self.repository if self.revision is None else f"{self.repository}@{self.revision}"
 
 
+def generator_digest(folder: Path) -> str:
+    """SHA-256, in hexadecimal, of all that decides what the generator in `folder` draws: its weights and settings."""
+    settings, weights = (folder / file for file in GENERATOR.files[1:])
+    kept = {key: value for key, value in json.loads(settings.read_bytes()).items() if not key.startswith("_diffusers")}
+    return joint_digest(weights, kept)
+
+
 _SECONDS: Final = 4.0  # the Hub is asked once, this long
 _SECONDS_IF_CACHED: Final = 1.5  # and so long whether what is cached is still the newest
 _QUIET_SECONDS: Final = 30.0  # so long a Hub that did not answer is not asked again about what is cached
@@ -77,9 +92,11 @@ _MOST_FILES, _MOST_OPTIONAL_BYTES = 300, 32 * 2**20
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _REVISION: Final = re.compile(r"(?!.*\.\.)(?!.*//)[A-Za-z0-9][A-Za-z0-9._/+-]{0,200}")
 _PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib")
+_OTHER_PATHS: Final = ("spaces", "datasets", "collections", "papers", "docs", "blog", "settings")
 _HUB_HOSTS: Final = ("huggingface.co", "hf.co", "www.huggingface.co")
 
 _silent_since: dict[str, float] = {}
+_private: dict[str, TemporaryDirectory[str]] = {}
 
 Answer = TypeVar("Answer")
 
@@ -107,10 +124,13 @@ def find_checkpoint(
         HubUnreachable: it is neither shipped nor cached, and the Hub did not answer.
     """
     name = name or kind.default
-    if name in shipped(kind):
-        return ZOO / name
-    if Path(name).is_dir():
-        return Path(name)
+    folder = ZOO / name if name in shipped(kind) else Path(name)
+    if folder.is_dir():
+        if revision is not None:
+            raise CheckpointNotFound(
+                f"{name} has no revisions: only repositories on the Hub do, as user/name@{revision}."
+            )
+        return folder
     address = parse_address(name, revision)
     if address is None:
         known = ", ".join(shipped(kind)) or "none"
@@ -131,10 +151,10 @@ def parse_address(text: str, revision: str | None = None) -> Address | None:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     text = text.strip()
-    repository, said = _parse_link(text) if "://" in text else _split(text)
     try:
+        repository, said = _parse_link(text) if "://" in text else _split(text)
         validate_repo_id(repository)
-    except HFValidationError:
+    except (HFValidationError, ValueError):  # the latter is of links
         return None
     revision = said or revision
     if repository.count("/") != 1 or (revision is not None and not _REVISION.fullmatch(revision)):
@@ -157,10 +177,12 @@ def _parse_link(text: str) -> tuple[str, str | None]:
     user, name, what, rest = [*unquote(link.path).strip("/").split("/", 3), "", "", "", ""][:4]
     if what == "discussions":
         return f"{user}/{name}", f"refs/pr/{rest.split('/')[0]}"
-    if what in ("tree", "blob", "resolve", "commit"):
+    if what == "tree" and not rest.startswith("main/"):  # a branch's name may have slashes; checkpoints lie at the top
+        return f"{user}/{name}", rest.rstrip("/")
+    if what in ("blob", "resolve", "commit"):
         pull = re.match(r"refs/pr/\d+", rest)
         return f"{user}/{name}", pull[0] if pull else rest.split("/")[0]
-    return f"{user}/{name}", None
+    return ("", None) if user in _OTHER_PATHS else (f"{user}/{name}", None)
 
 
 def commit_of(folder: Path) -> str | None:
@@ -183,7 +205,7 @@ def fetch(address: Address, *, kind: Kind = CLASSIFIER, token: Token = None) -> 
 
     ways: list[tuple[str | bool, Path]] = [(False, Path(constants.HF_HUB_CACHE))]
     if isinstance(token, str):
-        ways.append((token, Path(_private_cache(sha256(token.encode()).hexdigest()).name)))
+        ways.append((token, _private_cache(sha256(token.encode()).hexdigest())))
     elif token is None and (own := get_token()):
         ways.append((own, ways[0][1]))
     cached = next((found for _, folder in ways if (found := _cached(address, kind, folder))), None)
@@ -197,7 +219,9 @@ def fetch(address: Address, *, kind: Kind = CLASSIFIER, token: Token = None) -> 
         except (GatedRepoError, RepositoryNotFoundError) as error:
             refused = error
         except HfHubHTTPError as error:
-            if error.response.status_code not in (401, 403):
+            if error.response.status_code not in (401, 403):  # too many questions, say
+                if cached:
+                    return cached
                 raise _told(address, error) from None
             refused = error
         except HubUnreachable:
@@ -214,10 +238,18 @@ def _is_silent() -> bool:
     return monotonic() - _silent_since.get(constants.ENDPOINT, -_QUIET_SECONDS) < _QUIET_SECONDS
 
 
-@cache
-def _private_cache(digest: str) -> TemporaryDirectory[str]:
+def _private_cache(digest: str) -> Path:
     """A folder for what one token opens, by the token's digest; it vanishes with the process."""
-    return TemporaryDirectory(prefix="facekit-private-", ignore_cleanup_errors=True)
+    if digest not in _private:
+        _private[digest] = TemporaryDirectory(prefix="facekit-private-", ignore_cleanup_errors=True)
+    return Path(_private[digest].name)
+
+
+def caches() -> list[Path]:
+    """The folders that downloads are in: the Hub's own cache, and those of tokens."""
+    from huggingface_hub import constants
+
+    return [Path(constants.HF_HUB_CACHE), *(Path(one.name) for one in list(_private.values()))]
 
 
 def _cached(address: Address, kind: Kind, folder: Path) -> Path | None:
@@ -315,7 +347,7 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
         HubUnreachable: the download failed, or crawls.
         HfHubHTTPError: the Hub refuses a file.
     """
-    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
     listed = {file.rfilename: file.size or 0 for file in info.siblings or ()}
@@ -328,6 +360,8 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
         optional = []
     path = ""
     try:
+        weights = hf_hub_url(address.repository, kind.files[-1], revision=info.sha, endpoint=constants.ENDPOINT)
+        reply_of(lambda: get_hf_file_metadata(weights, token=token, timeout=_SECONDS))  # the client would ask for long
         for file in [*optional, *reversed(kind.files)]:  # the one that tells its kind comes last
             limit = MAX_WEIGHT_BYTES if file.endswith(".safetensors") else MAX_TEXT_BYTES
             larger = DamagedCheckpoint(
@@ -349,7 +383,7 @@ def _download(address: Address, kind: Kind, info: ModelInfo, token: str | bool, 
             path = within(_DOWNLOAD_SECONDS + listed[file] / _SLOWEST, get)
         if address.revision != info.sha:  # now that all is there, let the cache know this commit by its name as well
             _remember(folder, address, str(info.sha))
-    except (DamagedCheckpoint, HfHubHTTPError):
+    except (DamagedCheckpoint, HfHubHTTPError, HubUnreachable):
         raise
     except Exception as error:  # as in `reply_of`; a full disk is one of them
         raise HubUnreachable(f"The Hub did not deliver {address} ({type(error).__name__}): try again later.") from None

@@ -18,8 +18,12 @@ MAX_BYTES: Final = 30_000_000
 MAX_PIXELS: Final = 50_000_000
 """The largest picture that is decoded, in pixels."""
 
-SUFFIXES: Final = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""What files in a folder have to end in to be taken for pictures; inside a file, the content decides."""
+SUFFIXES: Final = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif",
+    ".tiff", ".webp",
+)  # fmt: skip
+"""What files in a folder have to end in to be taken for pictures; inside a file, the content decides. HEIC cannot be
+decoded here: its files are named so that they are told of, not passed over."""
 
 _FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF"]  # no EPS: it runs a program
 _ADVICE = "save it as JPEG or PNG and try again"
@@ -35,7 +39,7 @@ _TURNS = {
 }
 
 
-def read_image(source: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
+def read_image(source: str | os.PathLike[str] | bytes | bytearray | NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
     """One picture as it is meant to be seen: turned by its EXIF orientation, the first frame, transparency over white.
 
     Args:
@@ -53,8 +57,40 @@ def read_image(source: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Ima
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _decode(source, "the picture")
-    data, name = (source, "the picture") if isinstance(source, bytes) else _read_file(Path(source))
+    if isinstance(source, bytes | bytearray):
+        data, name = bytes(source), "the picture"
+    elif isinstance(source, str | os.PathLike):
+        data, name = _read_file(Path(source))
+    else:
+        kind = f"{type(source).__module__}.{type(source).__name__}".removeprefix("builtins.")
+        raise UnreadableImage(f"{kind} is no picture: give a path, a file's bytes, a PIL image or a NumPy array.")
     _check_bytes(len(data), name)
+    try:
+        return _read_bytes(data, name)
+    except UnreadableImage:
+        lean = _without_notes(data)
+        if lean == data:
+            raise
+        return _read_bytes(lean, name)
+
+
+def shown_otherwise(data: bytes) -> bool:
+    """Whether browsers show a file otherwise than `read_image` reads it.
+
+    Chromium passes over the orientation of a WebP file, and an animated PNG is played without the still picture that
+    may come before it. False for what cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["WEBP", "PNG"]) as image:
+            if image.format == "PNG":
+                return bool(image.info.get("default_image"))
+            return _orientation(image) in _TURNS
+    except Exception:  # a damaged header can raise anything
+        return False
+
+
+def _read_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
+    """A picture file to upright RGB."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return _decode(image, name)
@@ -66,6 +102,22 @@ def read_image(source: str | os.PathLike[str] | bytes | NDArray[Any] | Image.Ima
         raise UnreadableImage(_sentence(f"{name} {_kind(data)}: {_ADVICE}.")) from None
     except Exception as error:  # a damaged header can raise anything
         raise UnreadableImage(_sentence(f"{name} is damaged: {_ADVICE}.")) from error
+
+
+def _without_notes(data: bytes) -> bytes:
+    """A PNG without its texts and colour profile, which say nothing about its pixels and may be more than Pillow takes.
+
+    Anything else is returned as it is.
+    """
+    parts, at = [data[:8]], 8
+    if parts != [b"\x89PNG\r\n\x1a\n"]:
+        return data
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
 
 
 def _read_file(path: Path) -> tuple[bytes, str]:
@@ -128,6 +180,8 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     """(H, W, 3) of a decoded PIL image of any mode."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _three_channels(_eight_bit_grey(np.asarray(image), sixteen=image.mode != "I" and image.mode != "F"))
+    if image.mode == "La":  # Pillow converts it to nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -34,6 +34,7 @@ class AttributesTask(_Frozen):
 
 
 def _all_combinations(fields: dict[str, Any]) -> tuple[tuple[Literal[0, 1], ...], ...]:
+    """Of the names; none where these are refused, too many of them for one."""
     return tuple(product((0, 1), repeat=len(fields.get("names", ()))))  # type: ignore[arg-type]
 
 
@@ -49,7 +50,7 @@ class CombinationsTask(_Frozen):
     """
 
     kind: Literal["combinations"] = "combinations"
-    names: tuple[Attribute, ...] = Field(min_length=1)
+    names: tuple[Attribute, ...] = Field(min_length=1, max_length=12)  # of which there are 4,096 combinations
     combinations: tuple[tuple[Literal[0, 1], ...], ...] = Field(default_factory=_all_combinations, min_length=2)
 
     @model_validator(mode="after")

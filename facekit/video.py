@@ -1,6 +1,7 @@
 """A recorded clip as frames with their times."""
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ def read_frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """
     if not path.is_file():
         raise VideoError(f"{path} does not exist: name a clip or a picture.")
-    clip = cv2.VideoCapture(str(path))
+    clip = cv2.VideoCapture(os.fsencode(path))  # type: ignore[call-overload]  # OpenCV dies of a str that is not UTF-8
     try:
         rate = clip.get(cv2.CAP_PROP_FPS)
         step = 1 / rate if math.isfinite(rate) and rate > 0 else 1 / _RATE

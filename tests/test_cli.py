@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +121,39 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_links_stay_and_their_files_are_replaced(folder: Path, tmp_path: Path) -> None:
+    out, link = tmp_path / "answers.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(out)
+    assert run(folder, "--out", link).exit_code == 0
+    assert link.is_symlink()
+    assert len(out.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_names_that_are_not_utf8(folder: Path, tmp_path: Path, format: str) -> None:
+    for source, name in (("2-b.png", b"1-caf\xe9.png"), ("3-broken.jpg", b"broken-\xe9.jpg")):
+        os.rename(folder / source, os.path.join(os.fsencode(folder), name))
+    out = tmp_path / "answers"
+    assert run(folder, "--format", format, "--out", out).exit_code == 0
+    result = run(folder, "--format", format)
+    assert result.exit_code == 0
+    for text in (out.read_text(encoding="utf-8"), result.stdout):
+        assert "1-caf\ufffd.png" in text
+        assert text.count("broken-\ufffd.jpg") == 2  # its name, and the sentence about it
+        assert len(text.splitlines()) == 4 + (format == "csv")
+
+
+def test_folders_are_searched_for_all_that_photos_end_in(tmp_path: Path) -> None:
+    for suffix in ("jfif", "jpe", "MPO"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"0.{suffix}", "JPEG")
+    for suffix in ("heic", "HEIF"):
+        (tmp_path / f"0.{suffix}").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    lines = [json.loads(line) for line in run(tmp_path).stdout.splitlines()]
+    assert {Path(line["file"]).suffix: "HEIC" in str(line["error"]) for line in lines} == {
+        ".jfif": False, ".jpe": False, ".MPO": False, ".heic": True, ".HEIF": True,
+    }  # fmt: skip
+
+
 def test_every_file_failed(folder: Path, tmp_path: Path) -> None:
     result = run(folder / "3-broken.jpg", tmp_path / "missing.png")
     assert result.exit_code == 1
@@ -179,6 +215,55 @@ def test_real_run(tmp_path: Path) -> None:
     assert len(record["faces"][0]["attributes"]) == 40
 
 
+def start(*words: object, **streams: Any) -> subprocess.Popen[bytes]:
+    """The real command, without torch: whatever is read has no faces, and `wait.png` takes a minute."""
+    code = (
+        "import sys, time; from facekit import analyze; from facekit.cli import app; from facekit.face import Report\n"
+        "def read(path): path.name == 'wait.png' and time.sleep(60); return Report(8, 8, [], 'fake', 'mtcnn', {})\n"
+        "analyze.FaceAnalyzer.from_pretrained = lambda *_, **__: read\n"
+        "app(['analyze', *sys.argv[1:]])"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, **streams)
+
+
+def test_stdout_that_is_full_is_told_and_one_that_is_closed_is_not(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with open("/dev/full", "wb") as full:
+        process = start(tmp_path, stdout=full)
+    told = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 2
+    assert is_one_sentence(told)
+    assert "No space left on device" in told and "--out" in told
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(tmp_path, stdout=writing)
+    os.close(writing)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode != 0
+
+
+def test_stdout_is_utf8_whatever_the_locale_says(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "é.png")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = start(tmp_path, stdout=subprocess.PIPE, env=environment)
+    assert json.loads(process.communicate(timeout=60)[0].decode())["file"] == str(tmp_path / "é.png")
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "out" / "o.jsonl"
+    pictures.mkdir()
+    out.parent.mkdir()
+    Image.new("RGB", (8, 8)).save(pictures / "wait.png")
+    process = start(pictures, "--out", out)
+    before = time.monotonic()
+    while not list(out.parent.iterdir()):
+        assert time.monotonic() - before < 60
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 128 + signal.SIGTERM
+    assert list(out.parent.iterdir()) == []
+
+
 def clip(path: Path, astronaut: np.ndarray, frames: int = 12) -> Path:
     """A short clip of the astronaut, 20 pictures a second."""
     import cv2
@@ -200,6 +285,14 @@ def test_real_faces_are_followed_through_a_clip(tmp_path: Path, astronaut: np.nd
     assert moved[-1] - moved[0] == pytest.approx(44, abs=10)
     rows = list(csv.DictReader(io.StringIO(run(tmp_path, "--format", "csv").stdout)))
     assert (rows[3]["track"], rows[3]["time"], rows[3]["face"]) == ("1", "0.15", "1")
+
+
+def test_real_clips_whose_names_are_not_utf8(tmp_path: Path, astronaut: np.ndarray) -> None:
+    clip(tmp_path / "clip.mp4", astronaut, 2).rename(tmp_path / os.fsdecode(b"\xe9.mp4"))
+    (tmp_path / os.fsdecode(b"broken-\xe9.mp4")).write_bytes(b"no clip")
+    broken, *frames = map(json.loads, run(tmp_path).stdout.splitlines())
+    assert broken["error"].startswith(f"{tmp_path}/broken-\ufffd.mp4 has no frames")
+    assert [Path(frame["file"]).name for frame in frames] == ["\ufffd.mp4"] * 2
 
 
 def test_a_clip_without_real_frames_is_told(tmp_path: Path) -> None:

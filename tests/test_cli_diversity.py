@@ -33,7 +33,7 @@ class ReadsBlocks:
     """Sees 4x4 blocks of the middle; who has a bright first block is a man."""
 
     framing, detector = FACE, FindsCelebA()
-    checkpoint = SimpleNamespace(name="stand-in", weights_sha256="5a")
+    checkpoint = SimpleNamespace(name="stand-in", digest="5a")
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         blocks = [cv2.resize(crop[8:120], (4, 4), interpolation=cv2.INTER_AREA).reshape(-1) for crop in crops]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from facekit.checkpoints import CheckpointConfig, config_text, read_checkpoint, sha256_of
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO, shipped
+from facekit.checkpoints import CheckpointConfig, config_text, digest_of, read_config
+from facekit.hub import CLASSIFIER, GENERATOR, ZOO, generator_digest, shipped
 from facekit.ui import gallery
 from facekit.ui.cards import card_html
 from facekit.ui.gallery import (
@@ -60,7 +60,7 @@ def test_only_figures_that_were_measured_here_count_as_verified(
         "pictures": 10,
         "split": "test",
         "attributes": {"mean_accuracy": 0.5, "mean_accuracy_interval": [0.4, 0.6]},
-        "weights_sha256": sha256_of(copy / "model.safetensors"),
+        "digest": digest_of(copy),
     }
     (records / "one.json").write_text(json.dumps(record))
     verified_records.cache_clear()
@@ -80,7 +80,7 @@ def test_a_generator_is_verified_by_a_record_of_its_weights(tmp_path: Path, monk
     monkeypatch.setattr(gallery, "RECORDS", tmp_path)
     claimed = entry("ann/faces", copied, GENERATOR)
     assert not claimed["verified"] and claimed["figures"][0]["faces"] == 500  # as its own log says
-    record = {"weights_sha256": sha256_of(copied / GENERATOR.files[-1]), "vendi": 12.5, "recall": None, "compared": 60}
+    record = {"digest": generator_digest(copied), "vendi": 12.5, "recall": None, "compared": 60}
     (tmp_path / "generators" / "one.json").write_text(json.dumps(record))
     verified_diversity.cache_clear()
     ours = entry("ann/faces", copied, GENERATOR)
@@ -88,7 +88,20 @@ def test_a_generator_is_verified_by_a_record_of_its_weights(tmp_path: Path, monk
     assert ours["verified"] and ours["figures"] == [{"task": "vendi", "value": 12.5, "faces": 60}]
 
 
+def test_settings_that_change_the_answers_unmake_verified(copy: Path) -> None:
+    assert entry("ann/net", copy, CLASSIFIER)["verified"]
+    config = read_config(copy)
+    turned = config.calibration.model_copy(update={"attribute_shift": (1.0,) * 40})
+    (copy / "config.json").write_text(config_text(config.model_copy(update={"calibration": turned})))
+    verified_records.cache_clear()
+    assert not entry("ann/net", copy, CLASSIFIER)["verified"]
+    (copy / "config.json").write_text(config_text(config.model_copy(update={"description": "Other words"})))
+    verified_records.cache_clear()
+    assert entry("ann/net", copy, CLASSIFIER)["verified"]
+
+
 ODD: list[Any] = [
+    {"CelebA": {"attributes": {"mean_accuracy": 10**400}}},
     {"CelebA": 7},
     {"CelebA": {"attributes": "high"}},
     {"CelebA": {"attributes": {"mean_accuracy": "90 %"}}},
@@ -110,6 +123,15 @@ def test_odd_intervals_do_not_hide_a_figure() -> None:
         (row,) = headline_figures({"X" * 500: {"attributes": {**figure, "mean_accuracy_interval": interval}}})
         assert row["low"] <= row["value"] <= row["high"]
         assert len(row["data"]) <= 60
+
+
+def test_odd_growth_does_no_harm(tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(ZOO / "dcgan-faces", tmp_path / "copy"))
+    log = copied / "growth" / "log.jsonl"
+    log.write_text(log.read_text() + '{"epoch": 99, "step": 99, "vendi": 1e999, "recall": 0.5}\n')
+    (copied / "training.json").write_text('{"recipe": {"description": "half \\ud800"}}')
+    described = entry("ann/faces", copied, GENERATOR)
+    assert json.dumps(described, allow_nan=False).encode() and described["description"].encode()
 
 
 def test_odd_stories_of_training_do_no_harm(copy: Path) -> None:
@@ -149,7 +171,7 @@ def test_endless_cards_end() -> None:
 
 
 def test_the_gates_verdict_is_of_exactly_these_two(copy: Path) -> None:
-    default, small = (read_checkpoint(folder).weights_sha256 for folder in (ZOO / "default", copy))
+    default, small = (digest_of(folder) for folder in (ZOO / "default", copy))
     judged = gate_between(default, small)
     assert judged is not None and judged["verdict"] == "worse"
     assert "expression" in judged["sentence"] or "attributes" in judged["sentence"]

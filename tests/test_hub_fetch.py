@@ -19,6 +19,7 @@ from facekit import hub as facekit_hub
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint, HubUnreachable
 from facekit.hub import GENERATOR, Address, commit_of, fetch, find_checkpoint, parse_address
+from facekit.labels import ATTRIBUTES
 from facekit.nets import build
 from facekit.nets.dcgan import DcganGenerator
 from facekit.tasks import ALL_TASKS
@@ -58,6 +59,9 @@ def gone(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
         (" ann/net@v1.0 ", Address("ann/net", "v1.0")),
         ("ann/net@refs/pr/3", Address("ann/net", "refs/pr/3")),
         ("https://huggingface.co/ann/net", Address("ann/net")),
+        ("https://huggingface.co/ann/net/tree/feature/eyes", Address("ann/net", "feature/eyes")),
+        ("https://huggingface.co/spaces/ann/net", None),
+        ("https://[x", None),
         ("https://huggingface.co/ann/net/discussions/3#files", Address("ann/net", "refs/pr/3")),
         ("https://huggingface.co/ann/net/tree/refs%2Fpr%2F12", Address("ann/net", "refs/pr/12")),
         ("https://hf.co/ann/net/blob/main/config.json", Address("ann/net", "main")),
@@ -136,6 +140,20 @@ def test_what_is_cached_needs_no_hub(
     hub.behave()
     assert first < 2.5
     assert perf_counter() - start - first < (5 if how == "broken" else 0.5)  # a silent Hub is not waited for twice
+
+
+@pytest.mark.parametrize("status", [400, 408, 410, 429, 503])
+@pytest.mark.parametrize("path", ["/api/models/ann/net", "HEAD "])
+def test_a_hub_that_half_works_leaves_what_is_cached(
+    hub: LoopbackHub, checkpoint: dict[str, bytes], status: int, path: str
+) -> None:
+    hub.put("ann/net", checkpoint)
+    there = find_checkpoint("ann/net")
+    hub.put("ann/net", {"README.md": b"# Newer\n"})
+    hub.fail(status, path=path, times=99)
+    start = perf_counter()
+    assert find_checkpoint("ann/net") == there
+    assert perf_counter() - start < 5
 
 
 def test_a_download_that_crawls_is_given_up_and_may_be_tried_again(
@@ -270,7 +288,12 @@ HOSTILE = {
     "10^12 parameters": (config(network={"widths": [10**6] * 4}), "million parameters"),
     "10^12 wide": (config(network={"widths": [10**12] * 4}), "million parameters|cannot be built"),
     "10^9 layers": (config(network={"depths": [10**9] * 4}), "2,000 tensors"),
-    "a huge picture inside": (config(network=NETWORK | {"size": [10**5, 10**5]}), "64 MB a picture"),
+    "a huge picture inside": (config(network=NETWORK | {"size": [4000, 4000]}), "32 to 256 pixels"),
+    "2^40 combinations": (config(tasks={"x": {"kind": "combinations", "names": ATTRIBUTES}}), "at most 12"),
+    "answers too large for numbers": (weights(lambda t: t["heads.age.weight"].fill_(3e38)), "not a number"),
+    "a temperature of nothing": (config(calibration={"age_temperature": 1e-300}), "age_temperature"),
+    "yes made no": (config(calibration={"attribute_scale": [-1.0] * 40}), "attribute_scale"),
+    "a scale beyond numbers": (config(architecture="vgg-face", network={"cosine": 10**400}), "damaged|cannot"),
     "input of 10^6 pixels a side": (config(input_size=[10**6, 10**6]), "input_size"),
     "10^9 people": (config(tasks={"who": {"kind": "identity", "people": 10**9}}), "million parameters"),
     "calibration too short": (config(calibration={"attribute_scale": [1.0]}), "attribute_scale"),

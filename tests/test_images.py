@@ -33,16 +33,23 @@ def flag() -> Image.Image:
     return image
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png(width: int, height: int, *, bits: int = 1, colour: int = 0) -> bytes:
     """A PNG of zeros, made a row at a time."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     packer, row = zlib.compressobj(1), bytes(1 + (width * bits + 7) // 8)
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def with_chunks(data: bytes, *chunks: bytes, end: bool = False) -> bytes:
+    """A PNG with more parts behind its header, or before its end."""
+    at = len(data) - 12 if end else 33
+    return data[:at] + b"".join(chunks) + data[at:]
 
 
 def complaint(source: Any, kind: type[ImageError] = UnreadableImage) -> str:
@@ -77,6 +84,7 @@ def test_sources_agree(tmp_path: Path) -> None:
     flag().save(path)
     for source in (path, str(path), path.read_bytes(), flag(), np.asarray(flag()), Image.open(path)):
         assert (read_image(source) == np.asarray(flag())).all()
+    assert (read_image(bytearray(path.read_bytes())) == np.asarray(flag())).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -107,9 +115,10 @@ def test_cmyk_jpeg_keeps_its_colours() -> None:
     assert np.abs(pixels.astype(int) - RED).max() < 12
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La"])
 def test_transparency_is_white(mode: str) -> None:
-    assert (read_image(Image.new("RGBA", (4, 4), (0, 0, 0, 0)).convert(mode)) == 255).all()
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (read_image((image.convert("LA") if mode == "La" else image).convert(mode)) == 255).all()
 
 
 def test_half_transparent() -> None:
@@ -184,6 +193,50 @@ def test_array_views_become_contiguous() -> None:
 )
 def test_arrays_that_are_no_pictures(array: np.ndarray, word: str) -> None:
     assert word in complaint(array)
+
+
+@pytest.mark.parametrize("source", [None, 3, io.BytesIO(b"x"), [[0, 0], [0, 0]]])
+def test_what_is_no_picture_at_all(source: Any) -> None:
+    assert type(source).__name__ in complaint(source)
+
+
+def test_tensors_are_no_pictures() -> None:
+    torch = pytest.importorskip("torch")
+    assert complaint(torch.zeros(3, 4, 4)).startswith("torch.Tensor is no picture")
+
+
+@pytest.mark.parametrize("end", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "head"), [(b"zTXt", b"workflow\0\0"), (b"iTXt", b"workflow\0\1\0\0\0"), (b"iCCP", b"profile\0\0")]
+)
+def test_large_notes_in_a_png_are_passed_over(kind: bytes, head: bytes, end: bool) -> None:
+    note = chunk(kind, head + zlib.compress(bytes(9_000_000)))
+    assert (read_image(with_chunks(encoded(flag()), note, end=end)) == np.asarray(flag())).all()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read_image(with_chunks(encoded(flag(), exif=exif), note, end=end)).shape == (40, 20, 3)
+
+
+def test_a_damaged_png_with_notes_is_still_told() -> None:
+    whole = with_chunks(encoded(flag()), chunk(b"tEXt", b"key\0words"))
+    assert "damaged" in complaint(whole[:-40])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_browsers_pass_over_the_orientation_of_webp(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert images.shown_otherwise(encoded(flag(), "WEBP", exif=exif)) == (orientation > 1)
+    assert not images.shown_otherwise(encoded(flag(), "JPEG", exif=exif))
+    assert not images.shown_otherwise(encoded(flag(), "PNG", exif=exif))
+
+
+def test_browsers_play_an_animated_png_without_its_still_picture() -> None:
+    frames = [Image.new("RGB", (40, 20), GREEN)] * 2
+    for still in (False, True):
+        data = encoded(flag(), save_all=True, append_images=frames, default_image=still)
+        assert images.shown_otherwise(data) == still
+    assert not images.shown_otherwise(b"no picture")
 
 
 def test_one_pixel() -> None:

@@ -124,6 +124,23 @@ def test_a_checkpoint_that_is_none_leaves_the_engine_at_work(hub: LoopbackHub) -
         assert analyzer.checkpoint.name == "portrait-attributes"
 
 
+def test_private_downloads_are_tidied_as_well(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add_user("ann", ANN)
+    hub.put("ann/secret", PORTRAITS, private=True)
+    sign_in(monkeypatch, ANN)
+    folder = Shelf().find("ann/secret", CLASSIFIER)
+    tidy_cache(0, "")
+    assert not folder.is_dir()
+
+
+def test_a_checkpoint_is_called_as_it_was_asked_for(hub: LoopbackHub) -> None:
+    hub.put("ann/net", PORTRAITS)
+    engine = Engine()
+    for name in ("ann/net", "ann/net@main"):
+        with engine.analyzer(name, "mtcnn") as analyzer:
+            assert analyzer.checkpoint.name == name
+
+
 def test_a_full_cache_is_tidied_but_for_what_was_asked_last(hub: LoopbackHub) -> None:
     shelf = Shelf()
     folders = []

@@ -18,6 +18,8 @@ from training.cli_diversity import diversity_reference, judge, verdicts
 from training.cli_gate import gate
 from training.cli_lab import lab_start
 from training.cli_options import (
+    RESAMPLES,
+    SEED,
     CheckpointOption,
     DataOption,
     DetectorOption,
@@ -29,6 +31,7 @@ from training.cli_options import (
     SmallOption,
     SplitOption,
     WorkersOption,
+    drawn,
     evaluated_split,
 )
 from training.cli_pack import pack
@@ -187,8 +190,9 @@ def experiment(
     wanted = load_recipe(recipe, fields or [], small=small)
     from training.experiment import EXPERIMENTS
     from training.experiment import experiment as run
-    from training.records import append_lines
+    from training.records import append_lines, check_places
 
+    check_places(out or EXPERIMENTS)
     lines = run(wanted, resume=resume)
     append_lines(lines, out or EXPERIMENTS)
     for line in lines:
@@ -211,10 +215,11 @@ def throughput(
 
     fields = [] if data_root is None else [f"data_root={data_root}"]
     wanted = [load_any_recipe(name, fields, small=small) for name in names or list_recipes()]
-    from training.records import append_lines
+    from training.records import append_lines, check_places
     from training.throughput import THROUGHPUT
     from training.throughput import throughput as measure
 
+    check_places(out or THROUGHPUT)
     for recipe in wanted:
         line = measure(recipe, steps=steps, rounds=rounds)
         append_lines([line], out or THROUGHPUT)
@@ -275,8 +280,8 @@ def evaluate(
         bool, typer.Option("--unseen", help="Leave out pictures of which the train split has an exact copy.")
     ] = False,
     most: Annotated[int, typer.Option("--most", min=1, help="Mistakes of each question on that page.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = 0,
-    resamples: ResamplesOption = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.")] = SEED,
+    resamples: ResamplesOption = RESAMPLES,
     workers: WorkersOption = 2,
     device: DeviceOption = None,
 ) -> None:
@@ -289,14 +294,14 @@ def evaluate(
         source = without_copies(source, [open_source(data, "train")], "copies of training pictures")
     from facekit.analyze import FaceAnalyzer
     from training.evaluate import measure, read_source
-    from training.records import write_record
+    from training.records import check_places, write_record
 
-    _make_folders(*(path.parent for path in (json, answers) if path is not None), figures, mistakes)
+    check_places(json, answers, *(folder / "index.html" for folder in (figures, mistakes) if folder is not None))
     analyzer = FaceAnalyzer.from_pretrained(checkpoint, detector=detector, device=device)
     reading = read_source(analyzer, source, workers=workers)
     record = measure(analyzer, reading, data=data.as_posix(), split=split, seed=seed, resamples=resamples)
     options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
-    record["command"] = _command("evaluate", options) + (" --unseen" if unseen else "")
+    record["command"] = _command("evaluate", options | drawn(seed, resamples)) + (" --unseen" if unseen else "")
     if json is not None:
         write_record(json, record)
     if answers is not None:
@@ -323,8 +328,8 @@ def verify(
     folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 10,
     detector: DetectorOption = "mtcnn",
     json: JsonOption = None,
-    seed: Annotated[int, typer.Option(help="Of the pairs and of the bootstrap.")] = 0,
-    resamples: ResamplesOption = 1000,
+    seed: Annotated[int, typer.Option(help="Of the pairs and of the bootstrap.")] = SEED,
+    resamples: ResamplesOption = RESAMPLES,
     workers: WorkersOption = 2,
     device: DeviceOption = None,
 ) -> None:
@@ -339,16 +344,17 @@ def verify(
         raise DataError(f"{data} does not say who is on which picture: choose data with identities, such as CelebA.")
     pairs = read_pairs(data) if has_pairs(data) else identity_pairs(source.labels["identity"], folds, each, seed)
     from facekit.analyze import FaceAnalyzer
-    from training.records import write_record
+    from training.records import check_places, write_record
     from training.verify import verify as compare
 
-    _make_folders(*([json.parent] if json is not None else []))
+    check_places(json)
     analyzer = FaceAnalyzer.from_pretrained(checkpoint, detector=detector, device=device)
     record = compare(
         analyzer, source, pairs, data=data.as_posix(), split=split, seed=seed, resamples=resamples, workers=workers
     )
     options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
-    record["command"] = _command("verify", {**options, "--each": str(each), "--folds": str(folds)})
+    options |= {"--each": str(each), "--folds": str(folds)}
+    record["command"] = _command("verify", options | drawn(seed, resamples))
     if json is not None:
         write_record(json, record)
     _show(record)
@@ -382,13 +388,6 @@ def prepare(
 
     made = crop(source, out, detector=detector, workers=max(1, workers))
     typer.echo(f"{len(made):,} crops in {out}, {int((~made.found).sum()):,} of them without a face found.")
-
-
-def _make_folders(*folders: Path | None) -> None:
-    """Now: a folder that cannot be made should not cost an evaluation."""
-    for folder in folders:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
 
 
 def _command(name: str, options: dict[str, str | None]) -> str:

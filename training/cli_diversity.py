@@ -47,11 +47,12 @@ def verdicts(
 ) -> None:
     """Measure how often the verdict on diversity is right, on cases it was tuned on and on others."""
     from training.recipe import load_any_recipe
-    from training.records import write_text
+    from training.records import check_places, write_text
     from training.sets import load_sets
     from training.verdicts import measure_verdicts, verdicts_table
 
     recipe = load_any_recipe("dcgan-faces", [f"data_root={data_root}"])
+    check_places(json_file)
     cases = measure_verdicts(*load_sets(recipe), runs or [], generator, count)
     Console().print(verdicts_table(cases))
     if json_file is not None:
@@ -66,9 +67,10 @@ def diversity_reference(
     from facekit.diversity.known import KNOWN_FILE
     from training.diversity import describe_reference
     from training.recipe import load_any_recipe
-    from training.records import write_text
+    from training.records import check_places, write_text
     from training.sets import load_sets
 
+    check_places(out)
     validation = load_sets(load_any_recipe("dcgan-faces", [f"data_root={data_root}"]))[1]
     if sum(int(part.found.sum()) for part in validation) < 2000:
         raise DataError(f"CelebA in {data_root} has fewer than 2,000 validation pictures: take the whole set.")

@@ -13,6 +13,8 @@ import typer
 
 from facekit.errors import PushError
 from training.cli_options import (
+    RESAMPLES,
+    SEED,
     DetectorOption,
     DeviceOption,
     ResamplesOption,
@@ -74,8 +76,8 @@ def gate(
     comment: Annotated[
         bool, typer.Option("--comment", help="Post the report on the candidate's pull request, as who is signed in.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    resamples: ResamplesOption = 1000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = SEED,
+    resamples: ResamplesOption = RESAMPLES,
     workers: WorkersOption = 2,
     device: DeviceOption = None,
 ) -> None:
@@ -90,10 +92,14 @@ def gate(
     """
     if comment and not _PULL_REQUEST.search(candidate):
         raise PushError(f"There is nowhere to comment: {candidate} is no pull request, such as user/name@refs/pr/3.")
+    if comment:
+        from training.push import own_token
+
+        own_token()  # before the work, not after it
     sources = _sources(data, split)
-    for file in (json, markdown):  # one that cannot be made should not cost an evaluation
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+    from training.records import check_places
+
+    check_places(json, markdown)  # one that cannot be written should not cost an evaluation
     from facekit.analyze import FaceAnalyzer
     from training.gate import EXIT_STATUS, Limits, to_record
     from training.gate import gate as run
@@ -102,6 +108,10 @@ def gate(
 
     limits = Limits(alpha, negligible, margin, margin_years, margin_calibration, most_megabytes, most_slowdown)
     given = {"--candidate": candidate, "--baseline": baseline, "--split": split, "--detector": detector}
+    given |= {
+        "--seed": str(seed) if seed != SEED else None,
+        "--resamples": str(resamples) if resamples != RESAMPLES else None,
+    }
     command = _command(given, data, limits)
     first, second = (
         FaceAnalyzer.from_pretrained(name, detector=detector, device=device) for name in (candidate, baseline)

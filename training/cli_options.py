@@ -5,6 +5,30 @@ from typing import Annotated
 
 import typer
 
+from facekit.errors import UnknownName
+
+SEED, RESAMPLES = 0, 1000
+"""The defaults of what is drawn at random."""
+
+
+def _usable_device(name: str | None) -> str | None:
+    """The name of a torch device, seen to be usable.
+
+    Raises:
+        FacekitError: there is no such device here.
+    """
+    if name is None:
+        return None
+    import torch
+
+    try:
+        torch.zeros(1, device=name).tolist()
+    except (RuntimeError, AssertionError):  # the latter where torch was built without it
+        here = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        raise UnknownName.among("device", name, here) from None
+    return name
+
+
 FieldsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="Recipe fields to replace.")
 ]
@@ -25,7 +49,9 @@ CheckpointOption = Annotated[
 ]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
 ResamplesOption = Annotated[int, typer.Option("--resamples", min=20, help="Of the bootstrap.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="A torch device such as cuda.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", callback=_usable_device, help="A torch device such as cuda.")
+]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes that find and crop faces; 0: this one.")
 ]
@@ -38,3 +64,11 @@ def evaluated_split(data: Path, split: str | None) -> str:
 
     there = splits_of(data)
     return choose_split(there, "test" if split is None and len(there) > 1 and "test" in there else split, data)
+
+
+def drawn(seed: int, resamples: int) -> dict[str, str | None]:
+    """The options of everything random, where they are not the defaults."""
+    return {
+        "--seed": str(seed) if seed != SEED else None,
+        "--resamples": str(resamples) if resamples != RESAMPLES else None,
+    }

@@ -25,12 +25,15 @@ def push(
         ),
     ] = None,
     rebase: Annotated[
-        bool, typer.Option("--rebase", help="Although the repository has moved since the last push of this run.")
+        bool,
+        typer.Option(
+            "--rebase", help="Although the repository has moved since this run's last push, or since it was its start."
+        ),
     ] = False,
 ) -> None:
     """Push a checkpoint with card, records, figures, recipe and environment, and print where it is and how to try it.
 
-    An upload that was interrupted goes on when the same command is run again.
+    Of an upload that was interrupted, files that have arrived are not sent again by the same command.
     """
     from training.push import push as send
     from training.push import tried_by

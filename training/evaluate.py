@@ -97,7 +97,7 @@ def measure(
 
     Returns:
         The figures (see `figures.figures`) of what is labelled, "groups" if wanted, and what was measured with what:
-        "data", "split", "pictures" read, "no_face_found" among them, "damaged", "checkpoint", "weights_sha256",
+        "data", "split", "pictures" read, "no_face_found" among them, "damaged", "checkpoint", "digest",
         "detector", "seed", "resamples", "versions".
 
     Raises:
@@ -117,7 +117,7 @@ def measure(
         "no_face_found": int((~reading.found).sum()),
         "damaged": [f"{source.labels['file'][i]}: {error}" for i, error in reading.damaged.items()],
         "checkpoint": analyzer.checkpoint.name,
-        "weights_sha256": analyzer.checkpoint.weights_sha256,
+        "digest": analyzer.checkpoint.digest,
         "detector": analyzer.detector.name,
         "seed": seed,
         "resamples": resamples,

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from facekit.checkpoints import sha256_of
 from facekit.growth import read_growth
-from facekit.hub import GENERATOR, ZOO, shipped
+from facekit.hub import GENERATOR, ZOO, generator_digest, shipped
 from training.generator_card import parameters
 from training.results import RECORDS, percent, table
 
@@ -20,10 +19,10 @@ def generators_section(records: Path = RECORDS / "generators", zoo: Path = ZOO) 
         zoo: where the checkpoints lie.
     """
     read = [json.loads(file.read_bytes()) for file in sorted(records.glob("*.json"))]
-    known = {record["weights_sha256"]: record for record in read}
+    known = {record.get("digest"): record for record in read}
     rows, reasons, beside = [], [], set()
     for name in sorted(shipped(GENERATOR)):
-        record = known.get(sha256_of(zoo / name / GENERATOR.files[-1]))
+        record = known.get(generator_digest(zoo / name))
         if record is None:
             continue
         growth = read_growth(zoo / name)

@@ -22,7 +22,7 @@ from facekit.align import FRAMINGS
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.ema import moving_average
 from facekit.errors import RecipeError, TrainingError
-from facekit.hub import find_checkpoint
+from facekit.hub import commit_of, find_checkpoint, parse_address
 from facekit.nets import build
 from facekit.nets.heads import HeadedNet, PlainNet
 from training.batches import CropDataset, MixedBatches, as_is
@@ -52,6 +52,7 @@ class Loop:
         epoch, step: finished epochs, and steps over all of them.
         losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
+        parent: the commit on the Hub that the weights began with, see `_parent`.
     """
 
     def __init__(self, recipe: Recipe, train: list[Prepared], validation: list[Prepared], folder: Path) -> None:
@@ -69,7 +70,9 @@ class Loop:
             )
         set_seed(recipe.seed)
         device = self.accelerator.device
-        self.network = model = _network(recipe).to(device).to(memory_format=torch.channels_last)
+        start = None if recipe.init is None else find_checkpoint(recipe.init)
+        self.parent = _parent(recipe, start)
+        self.network = model = _network(recipe, start).to(device).to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, recipe)
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
@@ -117,7 +120,7 @@ class Loop:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs beside model, optimizer and random state."""
-        kept = ("epoch", "step", "best", "best_epoch")
+        kept = ("epoch", "step", "best", "best_epoch", "parent")
         modules = {"ema": self.ema.state_dict(), "criterion": self.criterion.state_dict()}
         return {name: getattr(self, name) for name in kept} | modules
 
@@ -237,7 +240,7 @@ class Loop:
             tasks=self.recipe.tasks,
             framing=self.recipe.framing,
             input_size=view_size(self.recipe, self.recipe.epochs),
-            training={**provenance(self.recipe), "epoch": self.epoch},
+            training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
 
@@ -302,15 +305,23 @@ def _with_start(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
 
 
-def _network(recipe: Recipe) -> HeadedNet:
+def _parent(recipe: Recipe, start: Path | None) -> dict[str, Any]:
+    """Of a run that began with a checkpoint from the Hub: `{"parent": {"repository", "commit"}}`."""
+    address = None if recipe.init is None else parse_address(recipe.init)
+    commit = None if start is None else commit_of(start)
+    return {"parent": {"repository": address.repository, "commit": commit}} if address and commit else {}
+
+
+def _network(recipe: Recipe, start: Path | None) -> HeadedNet:
+    """The network of a recipe, with the weights of the checkpoint in the folder `start` if it begins with one."""
     try:
         model = build(recipe.architecture, {head: task.size for head, task in recipe.tasks.items()}, recipe.network)
     except ValueError as error:
         raise RecipeError(f"Field network: {error}.") from None
-    if recipe.init is not None:
-        start = read_checkpoint(find_checkpoint(recipe.init))
-        known = {head for head, task in recipe.tasks.items() if start.config.tasks.get(head) == task}
-        weights = start.model.state_dict()
+    if start is not None:
+        first = read_checkpoint(start, recipe.init)
+        known = {head for head, task in recipe.tasks.items() if first.config.tasks.get(head) == task}
+        weights = first.model.state_dict()
         kept = {key: weights[key] for key in weights if not key.startswith("heads.") or key.split(".")[1] in known}
         try:
             rest = model.load_state_dict(kept, strict=False)

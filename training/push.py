@@ -23,10 +23,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
+from facekit.checkpoints import read_config
 from facekit.errors import HubUnreachable, PushError
-from facekit.hub import GENERATOR, Address, parse_address, reply_of
+from facekit.hub import CLASSIFIER, GENERATOR, Address, parse_address, reply_of
 from training.records import write_record
-from training.staging import ENVIRONMENT_FILE, OURS, Source, find_source, stage
+from training.staging import ENVIRONMENT_FILE, OURS, Source, find_records, find_source, stage
 
 PUSHED_FILE: Final = "pushed.json"
 """In the folder of a run: where it was pushed last."""
@@ -73,7 +74,7 @@ def push(
     """Push a checkpoint as one commit, and write `pushed.json` into the run's folder.
 
     Sent is what `staging.stage` puts together, as far as the repository does not have it; what it has of another
-    checkpoint's records, figures and log goes. An interrupted upload goes on where it was when called again.
+    checkpoint's records, figures and log goes. Of an interrupted upload, files that have arrived are not sent again.
 
     Args:
         run: a run, or a checkpoint's folder; see `staging.find_source`.
@@ -82,7 +83,8 @@ def push(
         private: make the repository a private one.
         message: title of the commit; what the checkpoint says it is if none.
         records: its evaluation records; see `staging.find_records`.
-        rebase: put it on the present head although that has moved since the last push.
+        rebase: put it on the present head although that has moved since the last push, or since the training began
+            with a checkpoint of the repository.
 
     Raises:
         PushError: nobody is signed in, the token may not, nothing is new, or the repository has moved.
@@ -105,8 +107,9 @@ def push(
         changes = _changes(part, head)
         target.check_new(part, changes, head, before)
         parent = str(head.sha)
-        if before and not rebase and (expected := _expected(before)) != parent:
-            raise target.moved(expected, parent)
+        expected = _expected(before) if before else _started_from(source, address.repository)
+        if not rebase and expected not in (None, parent):
+            raise target.moved(str(expected), parent)
         title = _shortened(message or description or f"Push {source.name}")
         made = target.commit(_operations(part, changes), title, "" if title == description else description, parent)
         pushed = Pushed(address.repository, made.oid, parent, made.pr_num, made.pr_url or made.commit_url)
@@ -120,11 +123,17 @@ def push(
 
 def tried_by(pushed: Pushed, run: Path) -> str:
     """How to try, and to judge, what was pushed: lines for a terminal."""
-    address = pushed.address
-    name = "FaceGenerator" if find_source(run).kind is GENERATOR else "FaceAnalyzer"
+    address, source = pushed.address, find_source(run)
+    name = "FaceGenerator" if source.kind is GENERATOR else "FaceAnalyzer"
     lines = [f"On the page:  ?checkpoint={address}", f'In Python:    {name}.from_pretrained("{address}")']
-    if name == "FaceAnalyzer":
+    if source.kind is CLASSIFIER:
         lines.append(f"The gate:     python -m training gate --candidate {address} --baseline default --data ...")
+        if not find_records(source) and not read_config(source.folder).metrics:
+            where = source.home / "evaluation" / "DATA.json"
+            lines.append(
+                "Its card has no figures: measure it, and push again.\n"
+                f"              python -m training evaluate --checkpoint {source.folder} --data DATA --json {where}"
+            )
     return "\n".join(lines)
 
 
@@ -350,6 +359,15 @@ def _read_pushed(source: Source, repository: str) -> dict[str, Any] | None:
     except (ValueError, TypeError):
         raise PushError(f"{path} is damaged: delete it, and the push begins anew.") from None
     return before if before["repository"] == repository else None
+
+
+def _started_from(source: Source, repository: str) -> str | None:
+    """The commit of the repository that the weights were trained on from, where the checkpoint says one."""
+    if source.kind is GENERATOR:
+        return None
+    training = read_config(source.folder).training
+    parents = [part.get("parent") or {} for part in training.get("members") or [training]]
+    return next((str(one["commit"]) for one in parents if one.get("repository") == repository), None)
 
 
 def _expected(before: Mapping[str, Any]) -> str:

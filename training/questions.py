@@ -25,7 +25,7 @@ class Question:
     Attributes:
         name: an attribute, "gender", "age" or "expression".
         truth, answer: (N,) "no" or "yes", a name, or years.
-        right: (N,) 1 or 0; NaN where the truth is unknown. An age is right if at most `NEAR` years off.
+        right: (N,) 1 or 0; NaN where the truth or the answer is unknown. An age is right if at most `NEAR` years off.
         confidence: (N,) the probability in [0, 1] that the checkpoint gives to its answer being right.
     """
 
@@ -56,7 +56,7 @@ def questions_of(labels: LabelArrays, answers: Answers) -> list[Question]:
     if answers.expression is not None and has_labels(labels, "expression_label"):
         truth, answer = labels["expression_label"], answers.expression.argmax(1)
         names = np.array([*EXPRESSIONS, ""])  # -1, unknown, takes the last
-        right = right_or_wrong(truth, answer)
+        right = np.where(np.isnan(answers.expression).any(1), np.nan, right_or_wrong(truth, answer))
         questions.append(Question("expression", names[truth], names[answer], right, answers.expression.max(1)))
     return questions
 
@@ -83,7 +83,7 @@ def _binary(name: str, truth: NDArray, probability: NDArray, names: tuple[str, s
     answer = probability >= 0.5
     said = np.array([*names, ""])
     shown = said[np.where(np.isnan(truth), 2, truth).astype(int)]
-    right = right_or_wrong(truth, answer)
+    right = np.where(np.isnan(probability), np.nan, right_or_wrong(truth, answer))
     return Question(name, shown, said[answer.astype(int)], right, np.maximum(probability, 1 - probability))
 
 

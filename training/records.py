@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from facekit.errors import DataError
+from facekit.whole_file import cannot_write, check_place, whole_file
 from training.metrics import Estimate, Samples
 
 Record = dict[str, Any]
@@ -105,14 +104,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that nobody ever reads half of it."""
+    """Write a file whole or not at all, so that nobody ever reads half of it; its folder is made if need be.
+
+    Raises:
+        FacekitError: something that is no file, such as a pipe or a device, has that name.
+        OSError: the file cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o644)  # mkstemp's own are private
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with whole_file(path) as place:
+        place.write_bytes(data)
+
+
+def check_places(*paths: Path | None) -> None:
+    """See that files can be written, and make their folders: a place where they cannot should not cost an evaluation.
+
+    Raises:
+        FacekitError: one cannot.
+    """
+    for path in paths:
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+        check_place(path)

@@ -46,7 +46,7 @@ are for non-commercial research; FER2013 comes from a research challenge. The ph
 """
 
 _KEPT: Final = (
-    *("data", "split", "pictures", "no_face_found", "detector", "command", "weights_sha256"),
+    *("data", "split", "pictures", "no_face_found", "detector", "command", "digest"),
     *("attributes", "gender", "age", "expression", "groups"),
 )
 """What of a record goes into config.json, where the page reads it."""

@@ -116,7 +116,7 @@ def _stage_classifier(source: Source, part: Path, name: str, given: Sequence[Pat
     where = {str(path): record for path, record in records.items()}
     if not records:  # what config.json holds stays there
         where = {f"the record of {data} in config.json": record for data, record in checkpoint.config.metrics.items()}
-    _check_weights(where, checkpoint.weights_sha256)
+    _check_digests(where, checkpoint.digest)
     if records:
         write_card(part, name, list(records.values()))
         for path in records:
@@ -155,13 +155,12 @@ def _is_of(record: Record, source: Source) -> bool:
     return folder.resolve() in (source.folder.resolve(), source.home.resolve())
 
 
-def _check_weights(records: Mapping[str, Record], sha256: str) -> None:
-    """Records from before they said which weights they are of are taken as they are."""
+def _check_digests(records: Mapping[str, Record], digest: str) -> None:
     for name, record in records.items():
-        if record.get("weights_sha256", sha256) != sha256:
+        if (told := str(record.get("digest"))) != digest:
             raise PushError(
-                f"{name} was measured with other weights ({str(record['weights_sha256'])[:12]}, not {sha256[:12]}): "
-                "evaluate this checkpoint again, or leave the record out."
+                f"{name} was measured with other weights or settings ({told[:12]}, not {digest[:12]}): evaluate this "
+                "checkpoint again, or leave the record out."
             )
 
 
@@ -207,7 +206,7 @@ def _write_making(source: Source, part: Path, training: Mapping[str, Any]) -> No
     members: list[Mapping[str, Any]] = training.get("members") or [training]
     recipes = [dict(member["recipe"]) for member in members if member.get("recipe")]
     if not recipes and (source.home / _RUN_RECIPE).is_file():
-        kept = json.loads((source.home / _RUN_RECIPE).read_bytes())
+        kept = _read_recipe(source.home / _RUN_RECIPE)
         recipes = [{key: value for key, value in kept.items() if key not in _PLACES}]
     if recipes:
         kind = {"kind": "gan"} if source.kind is GENERATOR else {}
@@ -216,6 +215,13 @@ def _write_making(source: Source, part: Path, training: Mapping[str, Any]) -> No
     made = [{key: member[key] for key in ("commit", "versions") if key in member} for member in members]
     pushed = {"commit": commit(), "versions": versions(), "hardware": hardware()}
     write_record(part / ENVIRONMENT_FILE, {"trained": made if len(made) > 1 else made[0], "pushed": pushed})
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}): mend it, or move it away.") from None
 
 
 def _copy(path: Path, to: Path) -> None:

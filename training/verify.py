@@ -63,7 +63,7 @@ def verify(
         "no_face_found": sum(found is False for found in went),
         "damaged": [f"{source.labels['file'][i]}: {error}" for i, error in damaged.items()],
         "checkpoint": analyzer.checkpoint.name,
-        "weights_sha256": analyzer.checkpoint.weights_sha256,
+        "digest": analyzer.checkpoint.digest,
         "detector": analyzer.detector.name,
         "seed": seed,
         "resamples": resamples,

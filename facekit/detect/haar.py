@@ -49,6 +49,8 @@ class HaarDetector:
         """Faces of an (H, W, 3) uint8 RGB image."""
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         shrink = math.sqrt(max(1.0, grey.size / self.max_pixels))
+        if min(grey.shape) < self.min_face_size * shrink:  # a strip that OpenCV could not even make smaller
+            return Detections.none(landmarks_estimated=True)
         if shrink > 1:
             grey = cv2.resize(grey, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         found, levels, weights = self._search(grey)

@@ -30,8 +30,8 @@ class Study:
         made, reference: what was compared, in words.
         size: width and height in pixels of the portraits on both sides.
         seed: of everything random.
-        weights_sha256: of the file of weights of the generator that drew the faces; empty for pictures.
-        analyzer: the name and the weights' SHA-256 of the checkpoint that read them.
+        digest: `hub.generator_digest` of what drew the faces; empty for pictures.
+        analyzer: the name and the `digest` of the checkpoint that read them.
         unreadable, without_face: pictures of either side that were left out.
         chosen: of a conditional generator, which of the attributes that were chosen are seen.
     """
@@ -41,7 +41,7 @@ class Study:
     reference: str
     size: int
     seed: int
-    weights_sha256: str = ""
+    digest: str = ""
     analyzer: tuple[str, str] = ("", "")
     unreadable: tuple[str, ...] = ()
     without_face: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Study:
             **self.report.to_dict(),
             "size": self.size,
             "seed": self.seed,
-            "weights_sha256": self.weights_sha256,
-            "analyzer": {"checkpoint": self.analyzer[0], "weights_sha256": self.analyzer[1]},
+            "digest": self.digest,
+            "analyzer": {"checkpoint": self.analyzer[0], "digest": self.analyzer[1]},
             "unreadable": list(self.unreadable),
             "without_face": list(self.without_face),
             "chosen": [asdict(one) for one in self.chosen],
@@ -116,7 +116,7 @@ def study(
     names: tuple[str, str] = ("made", "real"),
     generator: FaceGenerator | None = None,
     chosen: int = 0,
-    weights_sha256: str = "",
+    digest: str = "",
 ) -> Study:
     """Made faces beside real ones, or beside what is known of these where `real` is None.
 
@@ -124,7 +124,7 @@ def study(
         names: what `made` and `real` are called.
         generator: draws faces with chosen attributes.
         chosen: how many with each attribute, and how many without; 0 for none.
-        weights_sha256: of the generator that drew `made`.
+        digest: of the generator that drew `made`.
 
     Raises:
         DataError, GenerationError: they are too few, or attributes cannot be chosen.
@@ -148,8 +148,8 @@ def study(
         beside,
         size,
         reading.seed,
-        weights_sha256,
-        (reading.analyzer.checkpoint.name, reading.analyzer.checkpoint.weights_sha256),
+        digest,
+        (reading.analyzer.checkpoint.name, reading.analyzer.checkpoint.digest),
         tuple(name for part in sides for name in part.unreadable),
         tuple(name for part in sides for name in part.without_face),
         tuple(seen),

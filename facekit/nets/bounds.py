@@ -50,21 +50,26 @@ def on_meta() -> Iterator[None]:
         hook.remove()
 
 
-def check_work(model: nn.Module, *example: Tensor) -> None:
+def check_work(model: nn.Module, *example: Tensor) -> int:
     """Try a network that `on_meta` built on inputs for one picture, without computing anything.
 
     Args:
         example: the model's inputs on the "meta" device, of a batch of one.
 
+    Returns:
+        The bytes of its largest layer's output.
+
     Raises:
         ValueError: its layers do not fit each other, or it takes more than `MAX_WORK` or `MAX_MAP_BYTES`.
     """
 
-    work = 0
+    work = largest = 0
 
     def measure(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        nonlocal work
-        if isinstance(output, Tensor) and output.nbytes > MAX_MAP_BYTES:
+        nonlocal work, largest
+        if isinstance(output, Tensor):
+            largest = max(largest, output.nbytes)
+        if largest > MAX_MAP_BYTES:
             raise ValueError(f"a layer's output takes more than {MAX_MAP_BYTES >> 20} MB a picture")
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             maps = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
@@ -83,3 +88,4 @@ def check_work(model: nn.Module, *example: Tensor) -> None:
         model.train(training)
         for hook in hooks:
             hook.remove()
+    return largest

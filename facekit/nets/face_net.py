@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models.resnet import BasicBlock
 
+from facekit.align import SIDES
 from facekit.nets.heads import WHOLE, HeadedNet, Window, pixels
 
 
@@ -41,6 +42,8 @@ class FaceNet(HeadedNet):
         left, top, right, bottom = window
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(f"a window is left, top, right and bottom in [0, 1], not {window}")
+        if size is not None and not all(SIDES[0] <= side <= SIDES[1] for side in size):
+            raise ValueError(f"a picture's sides are {SIDES[0]} to {SIDES[1]} pixels, not {size}")
         self.window, self.size = window, size
         self.stem = nn.Sequential(
             nn.Conv2d(3, widths[0], stem, stride=2, padding=stem // 2, bias=False),

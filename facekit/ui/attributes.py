@@ -78,11 +78,12 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
 def _analyze(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     with engine.analyzer(*_names(request), ticket=_ticket(request)) as analyzer:
-        from facekit.images import read_image
+        from facekit.images import read_image, shown_otherwise
         from facekit.ui.render import bytes_from_url, report_view
 
-        pixels = read_image(bytes_from_url(str(request.get("photo", "")), MAX_BYTES))
-        return report_view(analyzer, pixels, analyzer(pixels), bool(request.get("preview")))
+        photo = bytes_from_url(str(request.get("photo", "")), MAX_BYTES)
+        pixels = read_image(photo)
+        return report_view(analyzer, pixels, analyzer(pixels), bool(request.get("preview")) or shown_otherwise(photo))
 
 
 def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, Any]:

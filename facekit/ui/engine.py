@@ -81,7 +81,9 @@ class Engine:
         folder = self.shelf.find(checkpoint, CLASSIFIER)  # a download: before the turn
         with self.turns.take(ticket or secrets.token_hex(8)):
             yield self.shelf.take(
-                folder, detector, lambda: FaceAnalyzer(read_checkpoint(folder, checkpoint), load_detector(detector))
+                folder,
+                f"{checkpoint} {detector}",  # it says in its reports what it was asked for by
+                lambda: FaceAnalyzer(read_checkpoint(folder, checkpoint), load_detector(detector)),
             )
 
     @contextmanager

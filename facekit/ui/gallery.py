@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, WEIGHTS_FILE, read_card, read_config, sha256_of
+from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, digest_of, read_card, read_config
 from facekit.errors import DamagedCheckpoint
 from facekit.growth import TRAINING_FILE, read_growth
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of
+from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of, generator_digest
 from facekit.labels import SETS
-from facekit.ui.quality import charts, headline_figures
+from facekit.ui.quality import charts, headline_figures, number
 
 RECORDS: Final = Path(__file__).parents[2] / "training" / "results"
 """The evaluation records of this repository; a Space has them, an installed package does not."""
@@ -81,16 +81,16 @@ def kind_of(folder: Path) -> Kind:
 
 @cache
 def verified_records(folder: Path) -> dict[str, Any]:
-    """The records in `training/results` of exactly these weights, by the name of their data set.
+    """The records in `training/results` of exactly this checkpoint, by the name of their data set.
 
     They are what `training/RESULTS.md` is made of: somebody here ran `python -m training evaluate` on the checkpoint,
     and everybody can again. What a checkpoint says of itself is only that.
     """
-    digest = sha256_of(folder / WEIGHTS_FILE)
+    digest = digest_of(folder)
     found: dict[str, Any] = {}
     for file in sorted(RECORDS.glob("*.json")):
         record = json.loads(file.read_bytes())
-        if record.get("weights_sha256") == digest and "verification" not in record:
+        if record.get("digest") == digest and "verification" not in record:
             found[SETS.get(Path(str(record["data"])).name, Path(str(record["data"])).name)] = record
     return found
 
@@ -100,12 +100,12 @@ def gate_between(baseline: str, candidate: str) -> dict[str, str] | None:
     `None` where nobody here has run it.
 
     Args:
-        baseline, candidate: SHA-256 of their weights.
+        baseline, candidate: their `checkpoints.digest_of`.
     """
     wanted = {"candidate": candidate, "baseline": baseline}
     for path in sorted((RECORDS / "gates").glob("*.json")):
         judged = json.loads(path.read_bytes())
-        if judged.get("weights_sha256") == wanted:
+        if judged.get("digest") == wanted:
             return {"verdict": str(judged["verdict"]), "sentence": str(judged["sentence"])}
     return None
 
@@ -114,9 +114,9 @@ def gate_between(baseline: str, candidate: str) -> dict[str, str] | None:
 def verified_diversity(folder: Path) -> dict[str, Any]:
     """The record in `training/results/generators` of exactly this generator, as `python -m facekit diversity` writes
     it; empty where nobody here has measured it."""
-    digest = sha256_of(folder / GENERATOR.files[-1])
+    digest = generator_digest(folder)
     records = (json.loads(file.read_bytes()) for file in sorted((RECORDS / "generators").glob("*.json")))
-    return next((record for record in records if record.get("weights_sha256") == digest), {})
+    return next((record for record in records if record.get("digest") == digest), {})
 
 
 def _last_judged(folder: Path) -> Mapping[str, Any]:
@@ -131,9 +131,9 @@ def _last_judged(folder: Path) -> Mapping[str, Any]:
 
 def _diversity(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Figures of how different the faces are: `{"task", "value", "faces"}`, the last of how many."""
-    figures = [(task, record.get(task)) for task in ("vendi", "recall", "frechet")]
+    figures = [(task, number(record.get(task))) for task in ("vendi", "recall", "frechet")]
     faces = _whole(record.get("compared"))
-    return [{"task": task, "value": value, "faces": faces} for task, value in figures if isinstance(value, float | int)]
+    return [{"task": task, "value": value, "faces": faces} for task, value in figures if value is not None]
 
 
 def _made(training: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -180,7 +180,8 @@ def _list(value: object) -> Iterable[Any]:
 
 
 def _text(value: object) -> str:
-    return value[:_LONGEST] if isinstance(value, str) else ""
+    """A text that can be sent: JSON may hold half of a surrogate pair."""
+    return value[:_LONGEST].encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _whole(value: object) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from facekit.errors import CheckpointNotFound
 from facekit.hub import ask_hub
 from facekit.ui.visitor import token_of_visitor
 
@@ -18,7 +19,7 @@ def listed() -> list[dict[str, Any]]:
     """What the configured organisation or collection offers, `{"name", "likes", "updated"}`; empty where none is.
 
     Raises:
-        HubUnreachable, CheckpointNotFound: as `ask_hub`.
+        HubUnreachable, CheckpointNotFound: as `ask_hub`, or it offers nothing.
     """
     source = os.environ.get(SOURCE, "").strip()
     if not source:
@@ -27,8 +28,12 @@ def listed() -> list[dict[str, Any]]:
         collection = ask_hub(source, lambda api: api.get_collection(source), token_of_visitor())
         found: list[tuple[str, Any]] = [(item.item_id, item) for item in collection.items if item.item_type == "model"]
     else:
-        models = ask_hub(source, lambda api: list(api.list_models(author=source, limit=_MOST)), token_of_visitor())
-        found = [(model.id, model) for model in models if getattr(model, "library_name", None) in (None, "facekit")]
+        models = ask_hub(
+            source, lambda api: list(api.list_models(author=source, filter="facekit", limit=_MOST)), token_of_visitor()
+        )
+        found = [(model.id, model) for model in models]
+    if not found:
+        raise CheckpointNotFound(f"{SOURCE} is {source}, which has no checkpoint of facekit: check its name.")
     return [
         {"name": name, "likes": getattr(one, "likes", None) or 0, "updated": _day(one)} for name, one in found[:_MOST]
     ]

@@ -155,18 +155,19 @@ def _card(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 def _compare(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     """`{"first", "second", "gate"}`, the first two as `render.report_view`: the detector is the same, so the faces are,
     too. The gate's verdict on the second, or `None`."""
-    from facekit.images import read_image
+    from facekit.images import read_image, shown_otherwise
     from facekit.ui.gallery import gate_between
     from facekit.ui.render import bytes_from_url, report_view
 
-    pixels = read_image(bytes_from_url(str(request.get("photo", "")), MAX_BYTES))
+    photo = bytes_from_url(str(request.get("photo", "")), MAX_BYTES)
+    pixels, wanted = read_image(photo), bool(request.get("preview")) or shown_otherwise(photo)
     answers: dict[str, Any] = {}
-    weights = []
-    for place, preview in (("first", bool(request.get("preview"))), ("second", False)):
+    digests = []
+    for place, preview in (("first", wanted), ("second", False)):
         with engine.analyzer(_name(request, place), DEFAULT_DETECTOR, str(request.get("ticket") or "") or None) as one:
             answers[place] = report_view(one, pixels, one(pixels), preview)
-            weights.append(one.checkpoint.weights_sha256)
-    return answers | {"gate": gate_between(*weights)}
+            digests.append(one.checkpoint.digest)
+    return answers | {"gate": gate_between(*digests)}
 
 
 def _name(request: dict[str, Any], key: str) -> str:

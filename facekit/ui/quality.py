@@ -4,7 +4,6 @@ Records come with a checkpoint, so a stranger may have written them: what is no 
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, Final
 
 _FIGURES: Final = {"attributes": "mean_accuracy", "gender": "accuracy", "age": "mae", "expression": "accuracy"}
@@ -59,20 +58,23 @@ def _groups(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _row(group: Mapping[str, Any], task: str, figure: str) -> dict[str, Any] | None:
     """One group's figure with its interval; `None` where it was not measured."""
     measured = group.get(task)
-    value = _number(measured.get(figure)) if isinstance(measured, Mapping) else None
+    value = number(measured.get(figure)) if isinstance(measured, Mapping) else None
     if value is None or not isinstance(measured, Mapping):
         return None
     interval = measured.get(f"{figure}_interval")
     low, high = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
     return {
         "of": {str(factor)[:40]: str(name)[:40] for factor, name in group["of"].items()},
-        "pictures": _number(group.get("pictures")),
+        "pictures": number(group.get("pictures")),
         "small": bool(group.get("small")),
         "value": value,
-        "low": min(value, value if (low := _number(low)) is None else low),
-        "high": max(value, value if (high := _number(high)) is None else high),
+        "low": min(value, value if (low := number(low)) is None else low),
+        "high": max(value, value if (high := number(high)) is None else high),
     }
 
 
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) else None
+def number(value: object) -> float | None:
+    """`value` where it is a number that a page can show; `None` for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -1e12 < value < 1e12:
+        return None
+    return value

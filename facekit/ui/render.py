@@ -18,7 +18,7 @@ MOST_CROPS = 64
 """Faces that get a crop of their own, so that a crowd does not become megabytes; the answers are sent for all."""
 
 PREVIEW_SIDE = 1600
-"""Longest side in pixels of the copy for pictures that the browser cannot show itself, such as TIFF."""
+"""Longest side in pixels of the copy for pictures that the browser cannot show as they are meant, such as TIFF."""
 
 _HEAT = np.array([[13, 17, 23], [24, 72, 84], [42, 132, 117], [139, 195, 120], [250, 240, 170]], np.float32)
 """Colours of activations from 0 to 1: even steps of lightness, so that they also read in grey."""
@@ -29,7 +29,7 @@ def report_view(analyzer: FaceAnalyzer, pixels: NDArray[np.uint8], report: Repor
 
     Args:
         pixels: (H, W, 3) uint8, the upright image that `report` is about.
-        preview: also send the picture itself, for browsers that cannot decode it.
+        preview: also send the picture itself, for browsers that cannot decode it or show it otherwise.
 
     Returns:
         `{"report", "crops", "checkpoint", "detector", "milliseconds", "preview"}`; crops are data URLs or `None`.

@@ -98,18 +98,19 @@ class Shelf:
 
 
 def tidy_cache(most: int, kept: str) -> None:
-    """Delete the longest unused downloads in the Hub's cache until `most` bytes are left, but not commit `kept`."""
-    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+    """Delete the longest unused downloads until `most` bytes of them are left, but not commit `kept`."""
+    from huggingface_hub import scan_cache_dir
 
-    try:
-        held = scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
-        return
-    over = held.size_on_disk - most
-    revisions = [(repo.last_accessed, revision) for repo in held.repos for revision in repo.revisions]
-    for _, revision in sorted(revisions, key=lambda one: one[0]):
+    from facekit.hub import caches
+
+    held = [scan_cache_dir(folder) for folder in caches() if folder.is_dir()]
+    over = sum(one.size_on_disk for one in held) - most
+    revisions = [
+        (repo.last_accessed, cache, revision) for cache in held for repo in cache.repos for revision in repo.revisions
+    ]
+    for _, cache, revision in sorted(revisions, key=lambda one: one[0]):
         if over <= 0:
             return
         if revision.commit_hash != kept:
-            held.delete_revisions(revision.commit_hash).execute()
+            cache.delete_revisions(revision.commit_hash).execute()
             over -= revision.size_on_disk

@@ -117,6 +117,23 @@ def browser(launch: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def fail_at() -> Callable[..., None]:
+    """`fail_at(page, *names)`: from now on these functions of the server end as an unexpected error does."""
+
+    def begin(page: Any, *names: str) -> None:
+        def answer(route: Any) -> None:
+            if route.request.post_data_json["fn_name"] in names:
+                route.fulfill(status=500, body="Internal Server Error")
+            else:
+                route.continue_()
+
+        page.unroute_all()
+        page.route("**/component_server/", answer)
+
+    return begin
+
+
+@pytest.fixture(scope="session")
 def artefacts() -> Path:
     """Where screenshots are kept."""
     folder = ROOT / os.environ.get("FACEKIT_ARTEFACTS", "artefacts")

@@ -6,10 +6,11 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -165,6 +166,58 @@ def test_picture_that_browsers_cannot_show(page: Any) -> None:
     Image.open(EXAMPLES / "astronaut.jpg").save(file, "TIFF")
     drop(page, {"name": "photo.tif", "mimeType": "image/tiff", "buffer": file.getvalue()})
     assert page.get_attribute("[data-part=picture]", "src").startswith("data:image/jpeg")
+
+
+def turned(format: str) -> bytes:
+    """A photo of several faces that lies on its side, and says so."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    photo = Image.open(EXAMPLES / "three_sizes.jpg").transpose(Image.Transpose.ROTATE_90)
+    photo.save(file, format, quality=90, exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("format", ["WEBP", "JPEG"])
+def test_turned_photo_is_shown_as_it_was_read(page: Any, format: str) -> None:
+    upright = Image.open(EXAMPLES / "three_sizes.jpg")
+    kind = format.lower()
+    drop(page, {"name": f"photo.{kind}", "mimeType": f"image/{kind}", "buffer": turned(format)})
+    assert page.get_attribute("[data-part=picture]", "src").startswith("data:" if format == "WEBP" else "blob:")
+    assert page.locator(".fk-box").count() >= 2
+    with page.expect_download() as download:
+        page.click("[data-save=picture]")
+    saved = Image.open(download.value.path()).convert("RGB")
+    assert saved.size == upright.size
+    difference = np.abs(np.asarray(saved, int) - np.asarray(upright.convert("RGB"), int)).mean()
+    assert difference < 12, "the boxes are drawn on another picture than the one they were found in"
+
+
+def test_unexpected_server_error_is_told(page: Any, fail_at: Callable[..., None]) -> None:
+    fail_at(page, "example")
+    page.click("[data-example=portrait]")
+    page.wait_for_selector(f"{ROOT}[data-state=error]")
+    fail_at(page, "analyze", "status")
+    drop(page, EXAMPLES / "cat.jpg", "error")
+    assert "The server did not answer" in page.inner_text("[data-part=error]")
+    fail_at(page, "why")
+    drop(page, EXAMPLES / "astronaut.jpg")
+    page.click("[data-fold=why] > summary")
+    page.wait_for_selector("[data-fold=why] >> text=The server did not answer")
+
+
+def test_page_opens_although_the_server_failed_at_first(
+    browser: Any, server: Any, fail_at: Callable[..., None]
+) -> None:
+    page = browser.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(SLOW)
+    fail_at(page, "status", "choices")
+    page.goto(server.url)
+    page.wait_for_selector(f"{ROOT}[data-ready]")
+    page.wait_for_timeout(1000)
+    fail_at(page, "choices")
+    page.wait_for_selector(f"{ROOT}[data-engine=ready]")
+    drop(page, EXAMPLES / "astronaut.jpg")
+    page.context.close()
 
 
 def test_tiny_picture(page: Any) -> None:

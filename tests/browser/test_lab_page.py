@@ -6,7 +6,7 @@ import json
 import re
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -269,3 +269,19 @@ def test_the_lesson_checks_each_task_itself(page: Any, artefacts: Path) -> None:
     assert "8 of 8 modes on the right" in page.inner_text("[data-part=lesson-check]") or "7 of 8" in page.inner_text(
         "[data-part=lesson-check]"
     )
+
+
+def test_unexpected_server_error_is_told_and_the_next_click_is_answered(
+    page: Any, fail_at: Callable[..., None]
+) -> None:
+    fail_at(page, "lab_start")
+    page.click("[data-do=run]")
+    page.wait_for_selector(f"{ROOT}[data-state=idle]")
+    assert "The server did not answer" in page.inner_text(f"{ROOT} [data-part=hint]")
+    page.unroute_all()
+    run_to(page, 1)
+    assert page.is_hidden(f"{ROOT} [data-part=hint]")
+    fail_at(page, "lab_watch")
+    page.wait_for_selector(f"{ROOT} [data-part=hint]", state="visible")
+    page.unroute_all()
+    run_to(page, step(page) + 1)

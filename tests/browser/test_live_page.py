@@ -269,3 +269,11 @@ def test_a_browser_that_blurs_what_is_read_is_told_so(camera: Any, server: Any) 
     page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=allow this page to read canvas images")
     assert not is_on(page)
     page.context.close()
+
+
+def test_unexpected_server_error_is_told_and_passes(page: Any, fail_at: Callable[..., None]) -> None:
+    start(page)
+    fail_at(page, "live_frame")
+    page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=The server did not answer")
+    page.unroute_all()
+    page.wait_for_selector(f"{ROOT} [data-part=hint]", state="hidden")

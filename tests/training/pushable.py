@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.checkpoints import CheckpointConfig, digest_of, write_checkpoint
 from facekit.generate import FaceGenerator
 from facekit.nets import build
 from facekit.nets.dcgan import DcganGenerator
@@ -54,8 +54,7 @@ def write_age_record(path: Path, of: Path, mae: float = 4.5, **fields: Any) -> P
     """What `evaluate` writes of a checkpoint's folder."""
     record = {"data": "data/utkface", "split": "test", "pictures": 10, "no_face_found": 0, "damaged": []}
     age = {"mae": mae, "mae_interval": [mae - 0.2, mae + 0.2]}
-    sha256 = read_checkpoint(of).weights_sha256
-    whose = {"checkpoint": str(of), "weights_sha256": sha256, "detector": "mtcnn"}
+    whose = {"checkpoint": str(of), "digest": digest_of(of), "detector": "mtcnn"}
     write_record(path, record | whose | {"age": age} | fields)
     return path
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -85,7 +86,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise CheckpointNotFound("No checkpoint 'nothing': name a shipped one.")
         asked.update(options, name=name)
         config = CheckpointConfig(tasks={"age": AgeTask()})
-        checkpoint = SimpleNamespace(name="colour", config=config, weights_sha256="0" * 64)
+        checkpoint = SimpleNamespace(name="colour", config=config, digest="0" * 64)
         return SimpleNamespace(
             detector=FindsNothing(),
             framing=FACE,
@@ -113,10 +114,46 @@ def test_evaluate_takes_the_test_split_and_writes_the_record(
     assert (record["split"], record["pictures"]) == ("test", 6)
     assert record["age"]["mae"] == 1
     assert record["gender"]["accuracy"] == 1
-    assert record["command"] == f"python -m training evaluate --data {data} --split test --detector mtcnn"
+    command = f"python -m training evaluate --data {data} --split test --detector mtcnn --resamples 50"
+    assert record["command"] == command
     assert "1.00 years" in result.stdout
     assert analyzer == {"name": None, "detector": "mtcnn", "device": None}
     assert [path.name for path in out.parent.iterdir()] == ["utkface.json"]
+
+
+def test_the_command_says_what_it_drew(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    words = ("--data", data, "--json", tmp_path / "r.json", "--workers", 0)
+    assert run("evaluate", *words, "--seed", 3).exit_code == 0
+    assert read(tmp_path / "r.json")["command"].endswith("--detector mtcnn --seed 3")
+
+
+@pytest.mark.parametrize("option", ["--json", "--answers", "--figures", "--mistakes"])
+def test_a_place_that_cannot_be_written_is_told_before_the_evaluation(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(facekit.analyze.FaceAnalyzer, "from_pretrained", lambda *_, **__: pytest.fail("it was run"))
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    file.touch()
+    for path in (pipe, link, file / "inner"):
+        told = mistake("evaluate", "--data", data, option, path)
+        assert "choose another place." in told
+    assert pipe.is_fifo() and link.is_symlink()
+    images = [{"bytes": colour(i), "path": f"{i}.png"} for i in range(24)]
+    pq.write_table(pa.table({"image": images, "celeb_id": [i // 3 for i in range(24)]}), tmp_path / "people.parquet")
+    words = ("--data", tmp_path / "people.parquet", "--each", 3, "--folds", 2, "--json", pipe)
+    assert "is not a file" in mistake("verify", *words)
+
+
+def test_a_device_that_is_not_there_is_told(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
+    for command in ("evaluate", "verify"):
+        told = mistake(command, "--data", data, "--device", "nope")
+        assert told.startswith("Unknown device 'nope': choose one of cpu")
+    gate = ("gate", "--candidate", "a", "--baseline", "b", "--data", data)
+    assert "Unknown device 'cuda:99'" in mistake(*gate, "--device", "cuda:99")
+    assert run("evaluate", "--data", data, "--workers", 0, "--resamples", 20, "--device", "cpu").exit_code == 0
+    assert analyzer["device"] == "cpu"
 
 
 def test_unseen_leaves_out_what_was_trained_on(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def stand_in(predict: Callable[..., Answers] = read_colour) -> Any:
     return SimpleNamespace(
         detector=FindsBrightOnes(),
         framing=FACE,
-        checkpoint=SimpleNamespace(name="colour", config=config, weights_sha256="0" * 64),
+        checkpoint=SimpleNamespace(name="colour", config=config, digest="0" * 64),
         predict=predict,
     )
 

@@ -203,6 +203,16 @@ def test_what_is_no_longer_answered_is_worse() -> None:
     assert judged(labels, baseline, replace(baseline, attributes=fewer)).verdict == "not worse"  # more is no loss
 
 
+def test_silence_on_some_pictures_is_no_way_through_the_gate() -> None:
+    labels, baseline = aged(np.full(60, 2.0), 60)
+    assert baseline.years is not None
+    silent = baseline.years.copy()
+    silent[7] = np.nan
+    result = judged(labels, replace(baseline, years=silent), baseline)
+    assert result.lost == ("age (made)",) and result.verdict == "worse"
+    assert judged(labels, baseline, replace(baseline, years=silent)).lost == ()
+
+
 def test_limits_on_size_and_time() -> None:
     labels = people()
     result = judged(labels, answers(labels, 0.05), answers(labels))

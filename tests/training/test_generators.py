@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from facekit.checkpoints import sha256_of
-from facekit.hub import GENERATOR, ZOO
+from facekit.hub import ZOO, generator_digest
 from training.generators import generators_section
 
 RECORD = {
@@ -24,10 +23,10 @@ RECORD = {
 
 
 def test_a_record_of_these_very_weights_is_told(tmp_path: Path) -> None:
-    digest = sha256_of(ZOO / "dcgan-conditional" / GENERATOR.files[-1])
-    (tmp_path / "a.json").write_text(json.dumps(RECORD | {"weights_sha256": "of others", "verdict": "collapsed"}))
+    digest = generator_digest(ZOO / "dcgan-conditional")
+    (tmp_path / "a.json").write_text(json.dumps(RECORD | {"digest": "of others", "verdict": "collapsed"}))
     assert generators_section(tmp_path) == ""
-    (tmp_path / "b.json").write_text(json.dumps(RECORD | {"weights_sha256": digest}))
+    (tmp_path / "b.json").write_text(json.dumps(RECORD | {"digest": digest}))
     text = generators_section(tmp_path)
     assert "| `dcgan-conditional` | healthy | " in text and " | 30 | 123 | 234 | 45.7 | 7.8 |" in text
     assert "| 12.5 % | " in text and "`dcgan-conditional`: healthy. So it is." in text and "(some photos)" in text

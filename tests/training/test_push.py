@@ -1,8 +1,10 @@
 """What is pushed, and what is not: against a Hub on loopback, with the client as it is."""
 
 import json
+import shutil
 import socket
 import time
+from hashlib import sha256 as sha256_of
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from huggingface_hub.utils import _http
 
 import training.push
 import training.staging
-from facekit.checkpoints import read_checkpoint
+from facekit.checkpoints import config_text, read_checkpoint, read_config
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint, DataError, HubUnreachable, PushError
 from facekit.generate import FaceGenerator
 from facekit.hub import find_checkpoint
@@ -87,7 +89,7 @@ def test_a_push_holds_everything_that_is_known(ada: LoopbackHub, run: Path, tmp_
     results = {one.metric_name: one.metric_value for one in card.data.eval_results or []}
     assert results == {"age, mean absolute error": 4.5}
     checkpoint = read_checkpoint(find_checkpoint("ada/net"))
-    assert checkpoint.config.metrics["UTKFace"]["weights_sha256"] == checkpoint.weights_sha256
+    assert checkpoint.config.metrics["UTKFace"]["digest"] == checkpoint.digest
     (tmp_path / "again.yaml").write_bytes(files["recipe.yaml"])
     assert load_any_recipe(str(tmp_path / "again.yaml")).data[0].path == "utkface"
     environment = json.loads(files["environment.json"])
@@ -110,7 +112,7 @@ def test_a_pull_request_leaves_main_alone_and_loads(
     assert made.url == f"{ada.url}/ada/net/discussions/1"
     assert ada.files("ada/net")["README.md"] == b"# Hers\n"
     checkpoint = read_checkpoint(find_checkpoint(str(made.address)))
-    assert checkpoint.weights_sha256 == read_checkpoint(run / "best").weights_sha256
+    assert checkpoint.digest == read_checkpoint(run / "best").digest
     told = tried_by(made, run)
     assert "?checkpoint=ada/net@refs/pr/1" in told and "--candidate ada/net@refs/pr/1 --baseline default" in told
     opened = HfApi(endpoint=ada.url).get_discussion_details("ada/net", 1)
@@ -167,6 +169,31 @@ def test_a_stale_parent_is_told_and_rebased(pull_request: bool, ada: LoopbackHub
     told = refused(run, "ada/net", pull_request=pull_request)
     assert left[:12] in told and moved[:12] in told and "--rebase" in told
     assert push(run, "ada/net", pull_request=pull_request, rebase=True).parent == moved
+
+
+def test_a_training_s_start_is_a_parent_too(ada: LoopbackHub, run: Path, tmp_path: Path) -> None:
+    pushed = push(run, "ada/net")
+    began = read_config(find_checkpoint("ada/net"))
+    parent = {"parent": {"repository": "ada/net", "commit": pushed.commit}}
+    ours = shutil.copytree(run / "best", tmp_path / "ours")
+    (ours / "config.json").write_text(config_text(began.model_copy(update={"training": parent, "metrics": {}})))
+    ada.put("ada/net", {"notes.txt": b"somebody was faster"})
+    assert "has moved from " + pushed.commit[:12] in refused(ours, "ada/net", pull_request=True)
+    push(ours, "ada/net", pull_request=True, rebase=True)
+
+
+def test_a_push_without_figures_says_how_to_have_some(ada: LoopbackHub, run: Path) -> None:
+    assert "no figures" not in tried_by(push(run, "ada/net"), run)
+    (run / "evaluation" / "utkface.json").unlink()
+    assert "Its card has no figures" in tried_by(push(run, "ada/none"), run)
+
+
+def test_a_damaged_recipe_is_named(ada: LoopbackHub, run: Path) -> None:
+    (run / "recipe.json").write_text("[1, ")
+    config = read_config(run / "best")
+    (run / "best" / "config.json").write_text(config_text(config.model_copy(update={"training": {}})))
+    with pytest.raises(DataError, match=r"recipe\.json is damaged"):
+        push(run, "ada/net", records=[])
 
 
 def test_a_race_ends_as_a_stale_parent(ada: LoopbackHub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,26 +266,25 @@ def test_a_new_repository_is_private_if_wanted(ada: LoopbackHub, run: Path, monk
 
 
 def test_a_record_of_other_weights_is_refused(ada: LoopbackHub, run: Path, tmp_path: Path) -> None:
-    other = write_age_record(tmp_path / "other" / "utkface.json", run / "best", weights_sha256="f" * 64)
+    other = write_age_record(tmp_path / "other" / "utkface.json", run / "best", digest="f" * 64)
     told = refused(run, "ada/net", records=[other])
-    assert str(other) in told and "other weights (ffffffffffff" in told
+    assert str(other) in told and "(ffffffffffff, not " in told
     config = json.loads((run / "best" / "config.json").read_text())
-    config["metrics"] = {"UTKFace": {"pictures": 10, "weights_sha256": "f" * 64}}
+    config["metrics"] = {"UTKFace": {"pictures": 10, "digest": "f" * 64}}
     (run / "best" / "config.json").write_text(json.dumps(config))
     (run / "evaluation" / "utkface.json").unlink()
     assert "the record of UTKFace in config.json" in refused(run, "ada/net")
     assert ada.requests() == []
 
 
-def test_records_that_do_not_say_whose_they_are_are_taken(ada: LoopbackHub, run: Path, tmp_path: Path) -> None:
+def test_records_that_do_not_say_whose_they_are_are_refused(ada: LoopbackHub, run: Path, tmp_path: Path) -> None:
     (run / "evaluation" / "utkface.json").unlink()
     old = write_age_record(tmp_path / "results" / "ours.json", run / "best")
     write_age_record(tmp_path / "results" / "default.json", run / "best", checkpoint="default")
     record = json.loads(old.read_text())
-    del record["weights_sha256"]
+    del record["digest"]
     old.write_text(json.dumps(record))
-    push(run, "ada/net")
-    assert [file for file in ada.files("ada/net") if file.startswith("evaluation/")] == ["evaluation/ours.json"]
+    assert "ours.json was measured with other weights or settings (None" in refused(run, "ada/net")
 
 
 def test_records_of_one_name_are_not_mixed_up(ada: LoopbackHub, run: Path, tmp_path: Path) -> None:
@@ -298,7 +324,7 @@ def test_a_cut_connection_is_tried_again(ada: LoopbackHub, run: Path, no_waiting
 
 
 def test_what_has_arrived_is_not_sent_again(ada: LoopbackHub, run: Path, no_waiting: None) -> None:
-    sha256 = read_checkpoint(run / "best").weights_sha256
+    sha256 = sha256_of((run / "best" / WEIGHTS).read_bytes()).hexdigest()
     ada.cut(1000, path=f"PUT /storage/{sha256}", times=1000)
     with pytest.raises(HubUnreachable, match="run the same again"):
         push(run, "ada/net")

@@ -126,7 +126,7 @@ def compare(
     for data, pair in pairs.items():
         generator = np.random.default_rng(seed)
         scores, before = (_scores(pair.labels, answers) for answers in (pair.candidate, pair.baseline))
-        lost += [f"{name} ({data})" for name in before if name not in scores]
+        lost += [f"{name} ({data})" for name in before if _loses(scores.get(name), before[name])]
         both = {name: (scores[name], before[name]) for name in before if name in scores}
         if not both:
             continue
@@ -153,6 +153,11 @@ def _scores(labels: LabelArrays, answers: Answers) -> dict[str, Scores]:
     if "gender" in found:
         found.pop(GENDER_ATTRIBUTE, None)
     return found
+
+
+def _loses(scores: Scores | None, before: Scores) -> bool:
+    """Whether there is a picture for which only the baseline has an answer."""
+    return scores is None or bool((np.isnan(scores) & ~np.isnan(before)).any())
 
 
 def _headlines(both: Both) -> Both:

@@ -75,7 +75,7 @@ def gate(
         resamples,
         versions(),
         command,
-        (candidate.checkpoint.weights_sha256, baseline.checkpoint.weights_sha256),
+        (candidate.checkpoint.digest, baseline.checkpoint.digest),
     )
 
 

@@ -56,7 +56,7 @@ class GateResult:
         detector: what found the faces.
         seed, resamples: of the bootstrap.
         versions: of what was measured with.
-        weights: SHA-256 of the weights files, of the candidate and the baseline; None where they were not read.
+        digests: `checkpoints.digest_of` the candidate and the baseline; None where they were not read.
         command: that measures the same again; empty where there was none.
     """
 
@@ -73,7 +73,7 @@ class GateResult:
     resamples: int = 1000
     versions: dict[str, str] | None = None
     command: str = ""
-    weights: tuple[str, str] | None = None
+    digests: tuple[str, str] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -167,7 +167,7 @@ def to_record(result: GateResult) -> Record:
 
     "verdict", "sentence", "reasons"; "headlines", "questions" (those headlines among them that are one question),
     "groups" and "calibration", a list of `Comparison`s each; "speed" and "size" with their limits, or null; "missing";
-    "alpha", "margin" by unit; "data", "pictures" by test set, "candidate", "baseline", "weights_sha256" of both or
+    "alpha", "margin" by unit; "data", "pictures" by test set, "candidate", "baseline", "digest" of both or
     null, "detector", "seed", "resamples", "versions", "command".
     """
     limits, speed, size = result.limits, result.speed, result.megabytes
@@ -198,7 +198,7 @@ def to_record(result: GateResult) -> Record:
         "pictures": dict(result.pictures),
         "candidate": result.candidate,
         "baseline": result.baseline,
-        "weights_sha256": result.weights and dict(zip(("candidate", "baseline"), result.weights, strict=True)),
+        "digest": result.digests and dict(zip(("candidate", "baseline"), result.digests, strict=True)),
         "detector": result.detector,
         "seed": result.seed,
         "resamples": result.resamples,

@@ -11,9 +11,7 @@
     const view = { select, walk, ask: (fn, request) => ask(fn, { ...request, ...chosen() }), get faces() { return now.answer.report.faces; }, estimated: false };
 
     const chosen = () => ({ detector: part("detector").value, checkpoint: part("checkpoint").value });
-    async function ask(fn, request) {
-      try { return await server[fn](request); } catch { return { error: t("error.server"), kind: "server" }; }
-    }
+    const ask = (fn, request) => facekit.ask(server, fn, request);
 
     // ---- states
     function show(state) {
@@ -131,7 +129,11 @@
         if (line && line.textContent !== now.words) line.textContent = part("said").textContent = now.words;
       }
     }
-    async function example(name) { await read(await (await fetch(await server.example({ name }))).blob(), name + ".jpg"); }
+    async function example(name) {
+      const url = await ask("example", { name });
+      if (url.error) return fail(url);
+      await read(await (await fetch(url)).blob(), name + ".jpg");
+    }
     facekit.openPhoto = (blob, name) => read(blob, name);  // for other tabs
     const again = () => { if (now.blob && !["working", "camera"].includes(now.state)) read(now.blob, now.name); };
     const otherDetector = () => [...part("detector").options].map((option) => option.value).find((name) => name !== now.answer.detector);
@@ -232,8 +234,8 @@
       }
       part("warm").hidden = true;
       root.dataset.engine = "ready";
-      choices = await ask("choices", {});
-      options(choices);
+      const told = await ask("choices", {});
+      if (!told.error) options(choices = told);
       loadAbout();
       useLinked();
     }

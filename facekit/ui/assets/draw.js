@@ -17,6 +17,12 @@
     reader.onerror = () => fail(reader.error);
     reader.readAsDataURL(blob);
   });
+  // What a function of the server answers; where the server fails, Gradio's client throws, or gives nothing.
+  facekit.ask = async (server, fn, request) => {
+    let answer;
+    try { answer = await server[fn](request); } catch { /* as below */ }
+    return answer ?? { error: facekit.t("error.server"), kind: "server" };
+  };
   // A name that only this page knows, by which the server tells its visitors apart.
   facekit.ownName = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
   // A last request, which outlives the page.

@@ -21,9 +21,7 @@
     async function ask(fn, request = {}, quiet = false) {
       const ticket = `${Math.random().toString(36).slice(2)}${Date.now()}`, going = { on: true };
       keepPosted(ticket, going, quiet);
-      let answer;
-      try { answer = await server[fn]({ ...request, ticket }); } catch { /* as below */ }
-      answer ??= { error: t("error.server"), kind: "server" };  // without a connection Gradio's client gives nothing
+      const answer = await facekit.ask(server, fn, { ...request, ticket });
       going.on = false;
       if (going.said && part("hint").textContent === going.said) hint("");
       if (answer.error && !quiet) fail(answer);
@@ -31,7 +29,7 @@
     }
     async function keepPosted(ticket, going, quiet) {
       for (await wait(500); going.on && !quiet; await wait(700)) {
-        const status = await server.generate_status({ ticket }).catch(() => null) ?? {};
+        const status = await facekit.ask(server, "generate_status", { ticket });
         if (!going.on || root.dataset.state === "error") return;
         const words = status.state === "warming" ? t("gen.warming") : status.ahead ? t(status.ahead === 1 ? "gen.ahead.one" : "gen.ahead", { n: status.ahead }) : "";
         if (words) hint(going.said = words);

@@ -20,8 +20,7 @@
     const shown = () => root.isConnected && root.offsetParent !== null;
 
     async function ask(fn, request = {}) {
-      let answer;
-      try { answer = await server[fn]({ visitor, ...request }); } catch { answer = { error: t("error.server"), kind: "server" }; }
+      const answer = await facekit.ask(server, fn, { visitor, ...request });
       if (answer.error) hint(facekit.errorText(answer));
       return answer;
     }

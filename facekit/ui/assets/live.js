@@ -23,9 +23,7 @@
     const shown = new Set(remembered());
     const visible = () => root.isConnected && root.offsetParent !== null;
 
-    async function ask(fn, request = {}) {
-      try { return await server[fn]({ viewer, ...request }); } catch { return { error: t("error.server"), kind: "server" }; }
-    }
+    const ask = (fn, request = {}) => facekit.ask(server, fn, { viewer, ...request });
     function hint(text) { if (part("hint").textContent !== text) part("hint").textContent = text; part("hint").hidden = !text; }
     function show(state) {
       now.state = root.dataset.state = state;

@@ -13,9 +13,7 @@
     const root = element.querySelector(".fk-models");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const now = { entries: new Map(), listed: [], told: "", run: 0, folds: new Set(), cards: new Map(), pulls: new Map() };
-    async function ask(fn, request) {
-      try { return await server[fn](request); } catch { return { error: t("error.server"), kind: "server" }; }
-    }
+    const ask = (fn, request) => facekit.ask(server, fn, request);
     const recent = () => { try { return JSON.parse(localStorage.getItem(RECENT) || "[]").filter((name) => typeof name === "string"); } catch { return []; } };
     function remember(name) {
       try { localStorage.setItem(RECENT, JSON.stringify([name, ...recent().filter((one) => one !== name)].slice(0, MOST_RECENT))); } catch { /* private window */ }
