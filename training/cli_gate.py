@@ -20,6 +20,7 @@ from training.cli_options import (
     ResamplesOption,
     SplitOption,
     WorkersOption,
+    drawn,
     evaluated_split,
 )
 
@@ -108,11 +109,7 @@ def gate(
 
     limits = Limits(alpha, negligible, margin, margin_years, margin_calibration, most_megabytes, most_slowdown)
     given = {"--candidate": candidate, "--baseline": baseline, "--split": split, "--detector": detector}
-    given |= {
-        "--seed": str(seed) if seed != SEED else None,
-        "--resamples": str(resamples) if resamples != RESAMPLES else None,
-    }
-    command = _command(given, data, limits)
+    command = _command(given | drawn(seed, resamples), data, limits)
     first, second = (
         FaceAnalyzer.from_pretrained(name, detector=detector, device=device) for name in (candidate, baseline)
     )
