@@ -17,6 +17,7 @@ from facekit.align import FRAMINGS, Framing, crop_face, resize_crop
 from facekit.answers import Answers, decode
 from facekit.checkpoints import Checkpoint, read_checkpoint
 from facekit.detect import Detections, Detector, load_detector
+from facekit.device import usable_device
 from facekit.errors import DamagedCheckpoint, ImageError
 from facekit.face import Age, Expression, Face, Gender, Report
 from facekit.freeze import freeze
@@ -71,10 +72,10 @@ class FaceAnalyzer:
             token: for a repository that not everybody may read; the environment's where it is needed, if not said.
 
         Raises:
-            UnknownName: no such detector.
+            UnknownName: no such detector, or no such device.
             CheckpointError: the checkpoint cannot be found, fetched or read.
         """
-        found = load_detector(detector, device=device)
+        found = load_detector(detector, device=usable_device(device))
         name = os.fspath(name) if name is not None else None
         folder = find_checkpoint(name, revision=revision, token=token)
         called = name or CLASSIFIER.default

@@ -33,8 +33,11 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+SCALES: Final = (1e-3, 1e3)
+"""The smallest and the largest factor and temperature of a calibration."""
+
 _EACH: Final = Field(min_length=len(ATTRIBUTES), max_length=len(ATTRIBUTES))
-_Scale = Annotated[float, Field(ge=1e-3, le=1e3)]
+_Scale = Annotated[float, Field(ge=SCALES[0], le=SCALES[1])]
 
 PerAttribute = Annotated[tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...], _EACH]
 """A number for each of `ATTRIBUTES`."""

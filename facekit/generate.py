@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from facekit.checkpoints import MAX_TEXT_BYTES, read_weights
+from facekit.device import usable_device
 from facekit.errors import DamagedCheckpoint, GenerationError, UnknownName
 from facekit.hub import GENERATOR, Token, find_checkpoint
 from facekit.latents import SMALLEST_TRUNCATION, morph, random_stream, truncate
@@ -63,6 +64,7 @@ class FaceGenerator(DiffusionPipeline):
         Raises:
             CheckpointNotFound, HubUnreachable: as `find_checkpoint`.
             DamagedCheckpoint: its files are broken or do not fit each other.
+            UnknownName: no such device.
         """
         folder = find_checkpoint(name, revision=revision, kind=GENERATOR, token=token)
         called = name or GENERATOR.default
@@ -81,7 +83,9 @@ class FaceGenerator(DiffusionPipeline):
                 f"{config} of {called} is damaged ({type(error).__name__}: {error}): fetch it again."
             ) from None
         read_weights(generator, folder, weights, called)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = usable_device(None if device is None else str(device)) or (
+            "cuda" if torch.cuda.is_available() else "cpu"
+        )
         return cls(generator.eval().requires_grad_(False).to(device, memory_format=torch.channels_last))
 
     @property

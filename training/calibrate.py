@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from facekit.answers import age_logits, attribute_logits, expression_logits, quantile
-from facekit.checkpoints import Calibration, read_checkpoint, write_checkpoint
+from facekit.checkpoints import SCALES, Calibration, read_checkpoint, write_checkpoint
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
 from facekit.tasks import Tasks
 from training.batches import training_targets
@@ -148,7 +148,7 @@ def expression_temperature(logits: Tensor, label: Tensor) -> float:
     """The temperature (Guo et al., 2017) of least cross-entropy with the labels; logits (N, 7), labels (N,)."""
     log_t = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     _minimize(lambda: torch.nn.functional.cross_entropy(logits.double() / log_t.exp(), label), log_t)
-    return round(float(log_t.detach().exp()), 5)
+    return round(float(log_t.detach().exp().clamp(*SCALES)), 5)  # of logits that say nothing it would grow for ever
 
 
 def age_temperature(logits: Tensor, years: NDArray) -> float:

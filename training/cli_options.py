@@ -5,28 +5,10 @@ from typing import Annotated
 
 import typer
 
-from facekit.errors import UnknownName
+from facekit.device import usable_device
 
 SEED, RESAMPLES = 0, 1000
 """The defaults of what is drawn at random."""
-
-
-def _usable_device(name: str | None) -> str | None:
-    """The name of a torch device, seen to be usable.
-
-    Raises:
-        FacekitError: there is no such device here.
-    """
-    if name is None:
-        return None
-    import torch
-
-    try:
-        torch.zeros(1, device=name).tolist()
-    except (RuntimeError, AssertionError):  # the latter where torch was built without it
-        here = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        raise UnknownName.among("device", name, here) from None
-    return name
 
 
 FieldsArgument = Annotated[
@@ -50,7 +32,7 @@ CheckpointOption = Annotated[
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
 ResamplesOption = Annotated[int, typer.Option("--resamples", min=20, help="Of the bootstrap.")]
 DeviceOption = Annotated[
-    str | None, typer.Option("--device", callback=_usable_device, help="A torch device such as cuda.")
+    str | None, typer.Option("--device", callback=usable_device, help="A torch device such as cuda.")
 ]
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=0, help="Processes that find and crop faces; 0: this one.")

@@ -42,4 +42,4 @@ def push(
         run, repo, pull_request=pull_request, private=private, message=message, records=record or (), rebase=rebase
     )
     typer.echo(made.url)
-    typer.echo(tried_by(made, run))
+    typer.echo(tried_by(made, run, record or ()))

@@ -121,14 +121,14 @@ def push(
     return pushed
 
 
-def tried_by(pushed: Pushed, run: Path) -> str:
-    """How to try, and to judge, what was pushed: lines for a terminal."""
+def tried_by(pushed: Pushed, run: Path, records: Sequence[Path] = ()) -> str:
+    """How to try, and to judge, what was pushed with `records`: lines for a terminal."""
     address, source = pushed.address, find_source(run)
     name = "FaceGenerator" if source.kind is GENERATOR else "FaceAnalyzer"
     lines = [f"On the page:  ?checkpoint={address}", f'In Python:    {name}.from_pretrained("{address}")']
     if source.kind is CLASSIFIER:
         lines.append(f"The gate:     python -m training gate --candidate {address} --baseline default --data ...")
-        if not find_records(source) and not read_config(source.folder).metrics:
+        if not find_records(source, records) and not read_config(source.folder).metrics:
             where = source.home / "evaluation" / "DATA.json"
             lines.append(
                 "Its card has no figures: measure it, and push again.\n"

@@ -74,8 +74,10 @@ class DcganGenerator(DiffusersNet):
         self.latent, self.attributes, self.combinations = latent, tuple(attributes), tuple(map(tuple, combinations))
         if any(len(row) != len(attributes) + 1 for row in combinations):
             raise ValueError("every combination needs a value for each of the attributes, and a share")
-        if combinations and not all(0 < row[-1] <= 1 for row in combinations):
-            raise ValueError("a combination's share must be above 0, and 1 at most")
+        if not all(isinstance(value, int | float) and value in (0, 1) for row in combinations for value in row[:-1]):
+            raise ValueError("a combination has 0 or 1 for each of the attributes")
+        if not all(isinstance(row[-1], int | float) and 1e-9 <= row[-1] <= 1 for row in combinations):
+            raise ValueError("a combination's share must be a billionth at least, and 1 at most")
         channels = _channels(size, width)[::-1]
         layers: list[nn.Module] = [nn.Unflatten(1, (latent + len(attributes), 1, 1))]
         layers += _up(latent + len(attributes), channels[0], norm, first=True)

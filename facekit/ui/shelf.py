@@ -112,5 +112,6 @@ def tidy_cache(most: int, kept: str) -> None:
         if over <= 0:
             return
         if revision.commit_hash != kept:
-            cache.delete_revisions(revision.commit_hash).execute()
-            over -= revision.size_on_disk
+            deletion = cache.delete_revisions(revision.commit_hash)
+            deletion.execute()
+            over -= deletion.expected_freed_size  # files that another commit has, too, stay
