@@ -252,6 +252,15 @@ def test_photo_by_paste_and_by_drop(page: Any) -> None:
         page.wait_for_function("n => document.querySelectorAll('.fk-box').length >= n", arg=1 if kind == "paste" else 2)
 
 
+def test_a_folder_that_is_dropped_is_told(page: Any, tmp_path: Path) -> None:
+    devtools = page.context.new_cdp_session(page)
+    place = {"x": 300, "y": 300, "data": {"items": [], "files": [str(tmp_path)], "dragOperationsMask": 1}}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, **place})
+    page.wait_for_selector(f"{ROOT}[data-state=error]")
+    assert "is empty" in page.inner_text(ROOT)
+
+
 def test_examples_invite(page: Any) -> None:
     page.click("[data-example=portrait]")
     page.wait_for_selector(f"{ROOT}[data-state=answer]")

@@ -10,11 +10,11 @@
     node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
     return node;
   };
-  // The content of a file, as the server functions take it.
-  facekit.dataUrl = (blob) => new Promise((done, fail) => {
+  // The content of a file, as the server functions take it; what cannot be read, a folder say, has none.
+  facekit.dataUrl = (blob) => new Promise((done) => {
     const reader = new FileReader();
     reader.onload = () => done(reader.result);
-    reader.onerror = () => fail(reader.error);
+    reader.onerror = () => done("data:;base64,");
     reader.readAsDataURL(blob);
   });
   // What a function of the server answers; where the server fails, Gradio's client throws, or gives nothing.
