@@ -25,6 +25,8 @@ class Gan:
         generator: latents (B, latent), and attributes (B, K) in [-1, 1] where it takes any, to what it makes.
         discriminator: that, or the real thing, to a `Judgement`.
         latent: length of a latent.
+        shares: (K,) of the real pictures that have each attribute: with them the generator is told of what few have as
+            much as of what many have.
         seed: of the latents; the networks' weights are the caller's.
         autocast: the precision of the passes, e.g. `lambda: torch.autocast("cpu", torch.bfloat16)`.
         backward: what stands in for `Tensor.backward`, e.g. that of accelerate.
@@ -41,12 +43,13 @@ class Gan:
         settings: GanSettings,
         *,
         latent: int,
+        shares: Tensor | None = None,
         seed: int = 0,
         autocast: Callable[[], AbstractContextManager] = nullcontext,
         backward: Callable[[Tensor], None] = torch.Tensor.backward,
     ) -> None:
         self.generator, self.discriminator, self.settings, self.latent = generator, discriminator, settings, latent
-        self.autocast, self.backward = autocast, backward
+        self.shares, self.autocast, self.backward = shares, autocast, backward
         self.generator_optimizer = adam(generator, settings.generator_rate, settings)
         self.discriminator_optimizer = adam(discriminator, settings.discriminator_rate, settings)
         self.average = moving_average(generator, lambda: self.settings.ema)
@@ -113,7 +116,8 @@ class Gan:
         with self.autocast():
             judged = self.discriminator(self._make(attributes))
         loss = generator_loss(judged.real.float(), settings)
-        total = loss + settings.attributes * attribute_loss(judged.attributes.float(), attributes)
+        shown = attribute_loss(judged.attributes.float(), attributes, self.shares)
+        total = loss + settings.attributes * shown
         self._update(self.generator_optimizer, total, settings.generator_rate)
         self.discriminator.requires_grad_(True)
         if settings.ema:
@@ -168,12 +172,17 @@ def generator_loss(fake: Tensor, settings: GanSettings) -> Tensor:
             return -fake.mean()
 
 
-def attribute_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Mean binary cross-entropy of logits (B, K) with what is known of (B, K) 0, 1 or NaN; 0 where nothing is."""
+def attribute_loss(logits: Tensor, truth: Tensor, shares: Tensor | None = None) -> Tensor:
+    """Mean binary cross-entropy of logits (B, K) with what is known of (B, K) 0, 1 or NaN; 0 where nothing is.
+
+    Args:
+        shares: (K,) in [0, 1], how many have each attribute: both values of each then count as much over all pictures.
+    """
     known = ~truth.isnan()
     if not truth.shape[1] or not known.any():
         return logits.new_zeros(())
-    return binary_cross_entropy_with_logits(logits[known], truth[known])
+    weight = None if shares is None else (0.5 / torch.where(truth > 0.5, shares, 1 - shares).clamp(min=1e-3))[known]
+    return binary_cross_entropy_with_logits(logits[known], truth[known], weight)
 
 
 def _squared_gradient(real: Tensor, pictures: Tensor) -> Tensor:

@@ -204,6 +204,13 @@ def test_unknown_attributes_cost_nothing() -> None:
     assert attribute_loss(torch.empty(3, 0), torch.empty(3, 0)) == 0
 
 
+def test_what_few_have_counts_as_much_as_what_many_have() -> None:
+    truth = torch.tensor([[1.0], [0.0], [0.0], [0.0]])  # a quarter has it
+    for logit in (-9.0, 9.0):  # wrong about the one, wrong about the three
+        loss = attribute_loss(torch.full((4, 1), logit), truth, torch.tensor([0.25]))
+        assert float(loss) == pytest.approx(4.5, abs=0.01)
+
+
 def test_a_conditional_generator_learns_to_show_what_it_is_given() -> None:
     """Bright pictures are "smiling": the auxiliary classifier tells, the generator follows."""
     torch.manual_seed(0)

@@ -97,6 +97,7 @@ class GanLoop:
             discriminator.to(device, memory_format=torch.channels_last),
             recipe.settings,
             latent=generator.latent,
+            shares=torch.from_numpy(known.mean(0)).to(device) if recipe.attributes else None,
             seed=recipe.seed,
             backward=self.accelerator.backward,
         )
