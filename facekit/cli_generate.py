@@ -79,7 +79,7 @@ def _draw(
 
     generator = FaceGenerator.from_pretrained(checkpoint, revision=revision)
     pictures = generator.sample(count, seed=seed, attributes=chosen, truncation=truncation)
-    asked = generator.choose(count, seed, chosen).bool().tolist()
+    asked = (generator.choose(count, seed, chosen) > 0.5).tolist()
     common = {"seed": seed, "truncation": truncation, "checkpoint": checkpoint or GENERATOR.default}
     lines = [
         {**common, "index": i, "attributes": dict(zip(generator.attributes, row, strict=True))}

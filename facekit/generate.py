@@ -26,6 +26,9 @@ MOST: Final = 1024
 
 _BATCH: Final = 64
 
+_EMPHASIS: Final = 2.5
+"""How much further than in training the network is told of what is chosen, which it then shows in more faces."""
+
 
 class FaceGenerator(DiffusionPipeline):
     """Draws faces of people who do not exist.
@@ -107,8 +110,8 @@ class FaceGenerator(DiffusionPipeline):
         Args:
             n: how many, 1 to `MOST`.
             seed: the same seed gives the same faces, and the first of many are those of few; random if not said.
-            attributes: attribute to whether the faces have it. What is left open is drawn as in the training pictures,
-                and stays what it was as far as it goes together with what is chosen.
+            attributes: attribute to whether the faces have it. What is left open is drawn as in the training pictures
+                that have what is chosen: of faces with grey hair, most are old. A face that has it anyway stays so.
             latents: (n, latent) in place of those drawn from the seed.
             truncation: latents are drawn within this many standard deviations, from 0.1 on (Brock et al., 2019):
                 likelier faces, and fewer different ones. A face changes steadily with it.
@@ -169,7 +172,7 @@ class FaceGenerator(DiffusionPipeline):
         """Latents (n, latent) and attributes (n, K) to pictures (n, H, W, 3) uint8 RGB.
 
         Args:
-            attributes: 0 or 1, as from `choose`; in between for pictures between those with and those without.
+            attributes: as from `choose`; in between for pictures between those with and those without.
         """
         parts = []
         for z, y in zip(latents.split(_BATCH), attributes.split(_BATCH), strict=True):
@@ -179,7 +182,10 @@ class FaceGenerator(DiffusionPipeline):
         return np.concatenate(parts)
 
     def choose(self, n: int, seed: int, chosen: Mapping[str, bool]) -> Tensor:
-        """(n, K) 0 or 1: drawn as they occur in the training pictures, then brought to what is `chosen`.
+        """(n, K): attributes drawn as they occur in the training pictures that have what is `chosen`.
+
+        Returns:
+            0 or 1; below 0 or above 1 for what is chosen.
 
         Raises:
             UnknownName: the checkpoint has no such attribute to choose.
@@ -197,8 +203,8 @@ class FaceGenerator(DiffusionPipeline):
         columns = [self.attributes.index(name) for name in chosen]
         wanted = torch.tensor([float(value) for value in chosen.values()])
         fits = (combinations[:, columns] == wanted).all(1)
-        if not fits.any():  # nobody in the training pictures looks like this
-            rows[:, columns] = wanted
-            return rows
-        nearest = torch.cdist(rows, combinations[fits], p=1) - shares[fits]  # (n, fitting), ties to the commoner
-        return combinations[fits][nearest.argmin(1)]
+        if fits.any():
+            others = torch.multinomial(shares * fits, n, replacement=True, generator=random_stream(seed, stream=3))
+            rows = torch.where((rows[:, columns] == wanted).all(1, keepdim=True), rows, combinations[others])
+        rows[:, columns] = 0.5 + (wanted - 0.5) * _EMPHASIS  # also where nobody in the training pictures looks like it
+        return rows

@@ -89,7 +89,7 @@ def _named(generator: FaceGenerator, wish: Wish, path: Sequence[int]) -> tuple[T
 
 
 def draw_faces(generator: FaceGenerator, wish: Wish) -> tuple[NDArray[np.uint8], Tensor]:
-    """(n, S, S, 3) RGB, and the attributes (n, K) that were asked of the network, 0 or 1."""
+    """(n, S, S, 3) RGB, and the attributes (n, K) asked of the network, as `FaceGenerator.choose` gives them."""
     latents, rows = latents_of(generator, wish)
     return generator.draw(truncate(latents, wish.truncation), rows), rows
 

@@ -137,7 +137,7 @@ def _faces(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     wish = Wish.read(request.get("wish"))
     with engine.generator(wish.checkpoint, _ticket(request)) as generator:
         pictures, rows = draw_faces(generator, wish)
-    return {"sheet": url(sheet(pictures)), "size": pictures.shape[1], "rows": rows.int().tolist()}
+    return {"sheet": url(sheet(pictures)), "size": pictures.shape[1], "rows": (rows > 0.5).int().tolist()}
 
 
 def _read(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
@@ -297,6 +297,6 @@ def _api_faces(
             "attributes": dict(zip(names, row, strict=True)),
             "picture": url(Image.fromarray(picture), pnginfo=generated_note()),
         }
-        for i, (picture, row) in enumerate(zip(pictures, rows.bool().tolist(), strict=True))
+        for i, (picture, row) in enumerate(zip(pictures, (rows > 0.5).tolist(), strict=True))
     ]
     return {"seed": wish.seed, "checkpoint": checkpoint or GENERATOR.default, "faces": faces, "error": None}
