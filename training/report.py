@@ -1,6 +1,6 @@
 """The model card: what a checkpoint is for, how good it is and for whom it is worse, and how it was made."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from facekit.checkpoints import CARD_FILE, CONFIG_FILE, CheckpointConfig, config_text, read_config
-from facekit.labels import SETS
+from facekit.labels import GENDER_ATTRIBUTE, SETS
 from training.records import Record, look_up, write_text
 from training.results import headlines, percent, results_table, set_name, table, with_interval, years
 
@@ -24,7 +24,7 @@ from facekit import FaceAnalyzer
 
 analyzer = FaceAnalyzer.from_pretrained("{name}")
 for face in analyzer("photo.jpg").faces:
-    print(face.box, face.gender, face.age, face.expression)
+    print({fields})
 ```
 
 ## Limits
@@ -38,11 +38,6 @@ for face in analyzer("photo.jpg").faces:
 - The training photos are mostly of celebrities and from the web. It is worse for some groups than for others: see the
   tables. Race labels served to measure that and nothing else; the network does not answer them.
 - Attributes such as "Attractive" or "Chubby" repeat the judgements of a few annotators.
-
-## License
-
-Trained on CelebA, UTKFace or FER2013, whose terms it carries: **non-commercial research only**. CelebA and UTKFace
-are for non-commercial research; FER2013 comes from a research challenge. The photos belong to their owners.
 """
 
 _KEPT: Final = (
@@ -63,17 +58,25 @@ _GROUP_FIGURES: Final = {
 }
 
 
+_TERMS: Final = {
+    "CelebA": "CelebA is for non-commercial research.",
+    "UTKFace": "UTKFace is for non-commercial research.",
+    "FER2013": "FER2013 comes from a research challenge.",
+}
+"""What may be done with a data set, and so with what was trained on it."""
+
 _TAGS: Final = {"attributes": "face-attributes", "age": "age-estimation", "expression": "facial-expression"}
 """A task's kind to the Hub's tag for what it does."""
 
 
 def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -> ModelCard:
     """The card of checkpoint `name`, with figures from evaluation `records` (see `training.evaluate`)."""
+    sets = {_set(part) for run in _members(config) for part in run.get("recipe", {}).get("data", [])}
     metadata = ModelCardData(
         library_name="facekit",
         pipeline_tag="image-classification",
         license="other",
-        license_name="research-only-non-commercial",
+        license_name="research-only-non-commercial" if sets <= _TERMS.keys() else "as-its-training-data",
         tags=["face-analysis", *(_TAGS[task.kind] for task in config.tasks.values() if task.kind in _TAGS), "pytorch"],
         model_name=name,
         eval_results=[result for record in records for result in _eval_results(record)] or None,
@@ -81,7 +84,8 @@ def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -
     sections = [
         f"# {name}\n\n{config.description}\n",
         _headlines(records),
-        _USE.format(name=name),
+        _USE.format(name=name, fields=", ".join(_fields(config))),
+        _license(sets),
         *(_groups(record) for record in records),
         *(_attributes(record) for record in records),
         *(_expression(record) for record in records),
@@ -227,8 +231,7 @@ def _calibration(records: Sequence[Record]) -> str:
 
 def _making(config: CheckpointConfig) -> str:
     """Recipe, data, seed, commit and versions, as config.json holds them; of every member of a joined network."""
-    members = config.training.get("members", [config.training])
-    told = [text for text in map(run_facts, members) if text]
+    told = [text for text in map(run_facts, _members(config)) if text]
     if not told:
         return ""
     text = "Fitted on the training split, chosen and calibrated on validation; the test split was only reported.\n"
@@ -240,6 +243,30 @@ def _making(config: CheckpointConfig) -> str:
             "`python -m training join`.\n"
         )
     return "## How it was made\n\n" + "\n".join([text, *told])
+
+
+def _members(config: CheckpointConfig) -> Sequence[Mapping[str, Any]]:
+    return config.training.get("members", [config.training])  # type: ignore[no-any-return]
+
+
+def _fields(config: CheckpointConfig) -> list[str]:
+    """What a `Face` of this checkpoint has to print."""
+    kinds = {task.kind for task in config.tasks.values()}
+    names = {name for task in config.tasks.values() for name in getattr(task, "names", ())}
+    answered = {"gender": GENDER_ATTRIBUTE in names, "age": "age" in kinds, "expression": "expression" in kinds}
+    shown = [name for name, there in answered.items() if there] or ["attributes"]
+    return ["face.box", *(f"face.{name}" for name in shown)]
+
+
+def _license(sets: Set[str]) -> str:
+    if not sets:
+        return ""
+    known = sets <= _TERMS.keys()
+    terms = " ".join(_TERMS[name] for name in sorted(sets)) if known else "Read them before you use it."
+    return (
+        f"## License\n\nTrained on {', '.join(sorted(sets))}, whose terms it carries"
+        f"{': **non-commercial research only**' * known}. {terms} The photos belong to their owners.\n"
+    )
 
 
 def run_facts(training: Mapping[str, Any]) -> str:
@@ -267,10 +294,22 @@ def run_facts(training: Mapping[str, Any]) -> str:
     )
 
 
+def _set(part: Mapping[str, Any]) -> str:
+    return SETS.get(Path(part["path"]).name, Path(part["path"]).name)
+
+
 def _data_set(part: Mapping[str, Any]) -> str:
-    name = SETS.get(Path(part["path"]).name, Path(part["path"]).name)
-    held = part.get("hold_out") or 0
-    return f"{name} (train" + (f", less {percent(held)} held out for validation" if held else "") + ")"
+    """The part of a recipe's `data` in words: which pictures of which set."""
+    told = {
+        "hold_out": lambda share: f"less {percent(share)} held out for validation",
+        "limit": "from {:,} chosen at random".format,
+        "photos_per_person": "people with {} photos at least".format,
+        "count": "{:,} of them".format,
+    }
+    words = [text(part[key]) for key, text in told.items() if part.get(key)]
+    if part.get("balance"):
+        words.append("balanced by " + " and ".join(part["balance"]))
+    return f"{_set(part)} ({', '.join(['train', *words])})"
 
 
 def _title(record: Record) -> str:

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from facekit.answers import Answers
 from facekit.checkpoints import Calibration, CheckpointConfig, config_text, read_config
 from facekit.errors import DataError
-from facekit.tasks import AttributesTask
+from facekit.tasks import AttributesTask, CombinationsTask
 from training.data import LabelArrays
 from training.figures import figures, group_table
 from training.records import Record, interval_of, look_up, read_record, write_record
@@ -87,6 +87,20 @@ def test_the_card_s_front_matter_is_read_back(celeba: Record, tmp_path: Path) ->
     assert found["celeba", "mean accuracy of the attributes"].metric_value == celeba["attributes"]["mean_accuracy"]
     assert found["utkface", "age, mean absolute error"].metric_type == "mae"
     assert found["utkface", "age, mean absolute error"].dataset_split == "test"
+
+
+def test_the_card_is_about_its_own_data_and_answers() -> None:
+    part = {"path": "data/mine", "batch": 4, "balance": ["Smiling"], "count": 10000}
+    config = CheckpointConfig(
+        description="Smiles.",
+        tasks={"smile": CombinationsTask(names=("Smiling",))},
+        training={"recipe": {"name": "smile", "data": [part]}},
+    )
+    card = model_card("smile", config, [])
+    assert card.data.license_name == "as-its-training-data"
+    assert "Trained on mine, whose terms it carries. Read them" in card.text
+    assert "mine (train, 10,000 of them, balanced by Smiling)" in card.text
+    assert "print(face.box, face.attributes)" in card.text
 
 
 def test_the_card_says_what_matters(celeba: Record) -> None:
