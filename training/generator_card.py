@@ -7,9 +7,8 @@ import torch
 from huggingface_hub import ModelCard, ModelCardData
 
 from facekit.growth import attribute_shares, photos
-from facekit.labels import SETS
 from facekit.nets.dcgan import GENERATORS
-from training.report import run_facts
+from training.report import data_name, run_facts, terms
 from training.results import percent, table
 
 _SHOWN: Final = {
@@ -43,9 +42,9 @@ faces = FaceGenerator.from_pretrained("{name}").sample(16, seed=7{example})
 
 ## Data, and what follows from it
 
-Trained on {photos} photos of {data}: **celebrities**, collected from the web by others. The people on them did not
-agree to this use. {bias}What is rare in these photos is drawn rarely, and worse. The words are those of the data set's
-labellers: what a face looked like to them, not who someone is.
+Trained on {photos} photos of {data}{who}. {bias}What is rare in
+these photos is drawn rarely, and worse. The words are those of the data set's labellers: what a face looked like to
+them, not who someone is.
 
 ## Intended use, and limits
 
@@ -58,8 +57,7 @@ labellers: what a face looked like to them, not who someone is.
 
 ## Licence
 
-It carries the terms of CelebA: **non-commercial research only**. The photos belong to their owners; none is in here.
-
+{terms}
 ## Figures
 
 {figures}
@@ -70,6 +68,10 @@ Weights of convolutions are stored as float16 and read back as float32: its pict
 at most {difference} grey level{plural}. `growth/` holds the same {shown} latents drawn after every epoch, and
 `growth/log.jsonl` the losses. The weights of earlier epochs are not in here.
 """
+
+_CELEBRITIES: Final = (
+    ": **celebrities**, collected from the web by others. The people on them did not agree to this use"
+)
 
 
 def generator_card(
@@ -89,7 +91,8 @@ def generator_card(
     """
     recipe = training["recipe"]
     attributes = settings.get("attributes", [])
-    data = " and ".join(SETS.get(part["path"].rsplit("/", 1)[-1], part["path"]) for part in recipe["data"])
+    sets = {data_name(part) for part in recipe["data"]}
+    license_name, license_text = terms(sets)
     body = _BODY.format(
         name=name,
         size=recipe["size"],
@@ -100,7 +103,9 @@ def generator_card(
         several="" if training["epoch"] == 1 else "s",
         choices=f" Can be chosen: {', '.join(attributes)}." if attributes else "",
         example=f", attributes={{{attributes[0]!r}: True}}".replace("'", '"') if attributes else "",
-        data=data,
+        data=" and ".join(sorted(sets)),
+        who=_CELEBRITIES if sets == {"CelebA"} else "",
+        terms=license_text,
         photos=f"about {photos(training, log):,}" if log else "the",
         bias=_bias(attributes, settings.get("combinations", [])),
         figures=_figures(log),
@@ -111,7 +116,7 @@ def generator_card(
     about = ModelCardData(
         library_name="facekit",
         license="other",
-        license_name="research-only-non-commercial",
+        license_name=license_name,
         pipeline_tag="unconditional-image-generation",
         tags=["face-generation", "dcgan", "gan", "diffusers", "pytorch"],
     )

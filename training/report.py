@@ -12,7 +12,7 @@ from facekit.labels import GENDER_ATTRIBUTE, SETS
 from training.records import Record, look_up, write_text
 from training.results import headlines, percent, results_table, set_name, table, with_interval, years
 
-__all__ = ["model_card", "results_table", "run_facts", "write_card"]
+__all__ = ["data_name", "model_card", "results_table", "run_facts", "terms", "write_card"]
 
 _USE: Final = """## Intended use
 
@@ -71,12 +71,13 @@ _TAGS: Final = {"attributes": "face-attributes", "age": "age-estimation", "expre
 
 def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -> ModelCard:
     """The card of checkpoint `name`, with figures from evaluation `records` (see `training.evaluate`)."""
-    sets = {_set(part) for run in _members(config) for part in run.get("recipe", {}).get("data", [])}
+    sets = {data_name(part) for run in _members(config) for part in run.get("recipe", {}).get("data", [])}
+    license_name, license_text = terms(sets)
     metadata = ModelCardData(
         library_name="facekit",
         pipeline_tag="image-classification",
         license="other",
-        license_name="research-only-non-commercial" if sets <= _TERMS.keys() else "as-its-training-data",
+        license_name=license_name,
         tags=["face-analysis", *(_TAGS[task.kind] for task in config.tasks.values() if task.kind in _TAGS), "pytorch"],
         model_name=name,
         eval_results=[result for record in records for result in _eval_results(record)] or None,
@@ -85,7 +86,7 @@ def model_card(name: str, config: CheckpointConfig, records: Sequence[Record]) -
         f"# {name}\n\n{config.description}\n",
         _headlines(records),
         _USE.format(name=name, fields=", ".join(_fields(config))),
-        _license(sets),
+        "## License\n\n" + license_text if sets else "",
         *(_groups(record) for record in records),
         *(_attributes(record) for record in records),
         *(_expression(record) for record in records),
@@ -258,14 +259,21 @@ def _fields(config: CheckpointConfig) -> list[str]:
     return ["face.box", *(f"face.{name}" for name in shown)]
 
 
-def _license(sets: Set[str]) -> str:
-    if not sets:
-        return ""
+def terms(sets: Set[str]) -> tuple[str, str]:
+    """What follows for a checkpoint from the data sets it was trained on.
+
+    Args:
+        sets: their names, as `data_name` gives them.
+
+    Returns:
+        The name of the license, for the card's front matter, and a paragraph.
+    """
     known = sets <= _TERMS.keys()
-    terms = " ".join(_TERMS[name] for name in sorted(sets)) if known else "Read them before you use it."
+    what = " ".join(_TERMS[name] for name in sorted(sets)) if known else "Read them before you use it."
     return (
-        f"## License\n\nTrained on {', '.join(sorted(sets))}, whose terms it carries"
-        f"{': **non-commercial research only**' * known}. {terms} The photos belong to their owners.\n"
+        "research-only-non-commercial" if known else "as-its-training-data",
+        f"Trained on {', '.join(sorted(sets))}, whose terms it carries"
+        f"{': **non-commercial research only**' * known}. {what} The photos belong to their owners; none is in here.\n",
     )
 
 
@@ -294,7 +302,8 @@ def run_facts(training: Mapping[str, Any]) -> str:
     )
 
 
-def _set(part: Mapping[str, Any]) -> str:
+def data_name(part: Mapping[str, Any]) -> str:
+    """The own name of the data set that a part of a recipe's `data` is of."""
     return SETS.get(Path(part["path"]).name, Path(part["path"]).name)
 
 
@@ -309,7 +318,7 @@ def _data_set(part: Mapping[str, Any]) -> str:
     words = [text(part[key]) for key, text in told.items() if part.get(key)]
     if part.get("balance"):
         words.append("balanced by " + " and ".join(part["balance"]))
-    return f"{_set(part)} ({', '.join(['train', *words])})"
+    return f"{data_name(part)} ({', '.join(['train', *words])})"
 
 
 def _title(record: Record) -> str:
