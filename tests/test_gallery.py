@@ -80,12 +80,20 @@ def test_a_generator_is_verified_by_a_record_of_its_weights(tmp_path: Path, monk
     monkeypatch.setattr(gallery, "RECORDS", tmp_path)
     claimed = entry("ann/faces", copied, GENERATOR)
     assert not claimed["verified"] and claimed["figures"][0]["faces"] == 500  # as its own log says
-    record = {"digest": generator_digest(copied), "vendi": 12.5, "recall": None, "compared": 60}
+    record = {
+        "digest": generator_digest(copied),
+        "vendi": 12.5,
+        "recall": None,
+        "compared": 60,
+        "spread": {"vendi": [12.0, 13.0]},
+    }
     (tmp_path / "generators" / "one.json").write_text(json.dumps(record))
     verified_diversity.cache_clear()
     ours = entry("ann/faces", copied, GENERATOR)
     verified_diversity.cache_clear()
-    assert ours["verified"] and ours["figures"] == [{"task": "vendi", "value": 12.5, "faces": 60}]
+    assert ours["verified"] and ours["figures"] == [
+        {"task": "vendi", "value": 12.5, "low": 12.0, "high": 13.0, "faces": 60}
+    ]
 
 
 def test_settings_that_change_the_answers_unmake_verified(copy: Path) -> None:

@@ -130,10 +130,19 @@ def _last_judged(folder: Path) -> Mapping[str, Any]:
 
 
 def _diversity(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Figures of how different the faces are: `{"task", "value", "faces"}`, the last of how many."""
-    figures = [(task, number(record.get(task))) for task in ("vendi", "recall", "frechet")]
-    faces = _whole(record.get("compared"))
-    return [{"task": task, "value": value, "faces": faces} for task, value in figures if value is not None]
+    """Figures of how different the faces are: `{"task", "value", "low", "high", "faces"}`, the last of how many.
+
+    Without an interval low and high are the value.
+    """
+    faces, spread = _whole(record.get("compared")), _mapping(record.get("spread"))
+    figures = []
+    for task in ("vendi", "recall", "frechet"):
+        value = number(record.get(task))
+        ends = [end for end in map(number, _list(spread.get(task))) if end is not None]
+        if value is not None:
+            low, high = ends if len(ends) == 2 else (value, value)
+            figures.append({"task": task, "value": value, "low": low, "high": high, "faces": faces})
+    return figures
 
 
 def _made(training: Mapping[str, Any]) -> list[dict[str, Any]]:

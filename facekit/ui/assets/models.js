@@ -5,6 +5,7 @@
   const whole = (value) => value.toLocaleString(facekit.language);
   const share = (value) => `${new Intl.NumberFormat(facekit.language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(100 * value)}\u00a0%`;
   const years = (value) => t("models.years", { n: value.toLocaleString(facekit.language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) });
+  const plain = (value) => value.toLocaleString(facekit.language, { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 });
   facekit.figureText = (figure, value = figure.value) => figure.years ? years(value) : share(value);
   facekit.intervalText = (figure) => figure.low === figure.high ? "" : figure.years
     ? `${figure.low.toFixed(2)} – ${figure.high.toFixed(2)}` : `${(100 * figure.low).toFixed(1)} – ${(100 * figure.high).toFixed(1)}`;
@@ -24,7 +25,8 @@
       const rows = entry.figures.slice(0, 6).map((one) => "data" in one
         ? h("tr", {}, h("th", { scope: "row" }, t("quality." + one.task), h("span", { class: "fk-soft fk-small" }, ` ${one.data}${one.split ? ", " + one.split : ""}`)),
           h("td", {}, facekit.figureText(one)), h("td", { class: "fk-soft fk-small" }, facekit.intervalText(one)))
-        : h("tr", {}, h("th", { scope: "row" }, t("models.figure." + one.task, { n: one.faces ?? "?" })), h("td", {}, one.value.toLocaleString(facekit.language, { maximumFractionDigits: one.value < 10 ? 2 : 0 })), h("td", {})));
+        : h("tr", {}, h("th", { scope: "row" }, t("models.figure." + one.task, { n: one.faces ?? "?" })), h("td", {}, plain(one.value)),
+          h("td", { class: "fk-soft fk-small" }, one.low === one.high ? "" : `${plain(one.low)} – ${plain(one.high)}`)));
       return rows.length ? h("table", { class: "fk-models-figures" }, h("tbody", {}, rows)) : h("p", { class: "fk-soft fk-small" }, t("models.figures.none"));
     }
     function fold(entry, what, title, body) {
