@@ -375,7 +375,7 @@ def mcnemar(
 @app.command()
 def prepare(
     data: DataOption,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the crops and labels.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the crops.")],
     split: SplitOption = None,
     detector: DetectorOption = "mtcnn",
     workers: WorkersOption = 2,

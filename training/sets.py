@@ -1,6 +1,7 @@
 """The prepared training and validation sets of a recipe."""
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -149,9 +150,11 @@ def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, S
 
 
 def _prepare(recipe: RunRecipe, part: DataSet, source: Source, split: str) -> Prepared:
-    """The crops, from a folder whose name says how they were made."""
+    """The crops, from a folder whose name says how they were made, and of which of several sets with the same name."""
     detector = "" if recipe.detector == "mtcnn" else f"-{recipe.detector}"
     framing = "" if recipe.framing == "face" else f"-{recipe.framing}"
     limit = "" if part.limit is None else f"-{part.limit}"
-    folder = Path(recipe.cache) / f"{Path(part.path).name}{detector}{framing}{limit}" / split
+    place = part.path if is_address(part.path) else (Path(recipe.data_root) / part.path).resolve()
+    which = sha256(os.fsencode(place)).hexdigest()[:8]
+    folder = Path(recipe.cache) / f"{Path(part.path).name}-{which}{detector}{framing}{limit}" / split
     return prepare(source, folder, detector=recipe.detector, framing=FRAMINGS[recipe.framing])

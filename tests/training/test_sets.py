@@ -1,6 +1,7 @@
 """The sets of a recipe: what is trained on is not measured with, and is written down."""
 
 import json
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -60,6 +61,26 @@ def test_the_copies_are_named(recipe: Recipe) -> None:
         DataWarning, match=r"2 of 8 left out \(copies .*\): train/man/train1.png, train/woman/train2.png"
     ):
         load_sets(recipe)
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_sets_of_one_name_have_their_own_crops_however_their_path_is_written(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    def prepare(source: Source, folder: Path, *, detector: str, framing: Framing) -> Prepared:
+        folders.append(folder)
+        return Prepared(source.name, np.zeros((len(source), 1)), source.labels, np.ones(len(source), bool))
+
+    monkeypatch.setattr(training.sets, "prepare", prepare)
+    shutil.copytree(tmp_path / "people", tmp_path / "others" / "people")
+    for path in ("people", "others/../people", "others/people"):
+        data = (recipe.data[0].model_copy(update={"path": path}),)
+        load_sets(recipe.model_copy(update={"data": data}))
+    first, again, other = folders[::2]
+    assert first == again != other
+    assert first.parent.name.startswith("people-") and other.parent.name.startswith("people-")
 
 
 @pytest.mark.filterwarnings("ignore::training.data.DataWarning")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from training.data import DataWarning, Source, open_source
+from training.data import DataWarning, Source, open_source, subset
 from training.data.prepare import prepare
 
 
@@ -47,9 +47,10 @@ import training.data.unfinished
 from test_unfinished import prepare, shades
 from training.data import Source
 training.data.unfinished.BLOCK = 4
-source = shades([])
+source, read = shades([]), []
 def slow(i):
-    if i == 30:
+    read.append(i)
+    if read.count(30) == 2:  # read before it is cropped, to tell these pictures from others
         print("here", flush=True)
         sleep(600)
     return source.read(i)
@@ -68,30 +69,43 @@ def test_a_killed_preparation_goes_on_where_it_was(tmp_path: Path) -> None:
             assert line, "the preparation ended before it could be killed"
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert not (folder / "labels.npz").exists()
+    assert not (folder / "made.npz").exists()
     with (folder / "crops.log").open("a") as log:
         log.write("2")  # a line that was cut short
     reads: list[int] = []
     made = prepare(shades(reads), folder, detector="haar", workers=0)
-    assert reads == [7, 29, *range(30, 40)]  # the damaged one again, what was not written through yet, and the rest
+    assert reads[:40] == list(range(40))  # are these the same pictures?
+    assert reads[40:] == [7, 29, *range(30, 40)]  # the damaged one again, what was not written through, and the rest
     assert made.labels["age"].tolist() == [i for i in range(40) if i != 7]
     files = sorted(file.name for file in whole.iterdir())
-    assert files == ["crops.npy", "damaged.txt", "labels.npz"] == sorted(file.name for file in folder.iterdir())
+    assert files == ["crops.npy", "damaged.txt", "made.npz"] == sorted(file.name for file in folder.iterdir())
     assert all((whole / name).read_bytes() == (folder / name).read_bytes() for name in files)
     prepare(shades(reads := []), folder, detector="haar", workers=0)
-    assert not reads
+    assert reads == list(range(40))
 
 
 @pytest.mark.filterwarnings("ignore::training.data.DataWarning")
 def test_crops_of_other_pictures_are_made_again(tmp_path: Path) -> None:
     first = prepare(shades([]), tmp_path, detector="haar", workers=0)
     shade = int(first.crops[5, 80, 70, 0])
-    other = shades([])
-    other.labels["file"][:] = [f"{i}.jpg" for i in range(40)]
+    other = subset(shades([]), np.arange(39, -1, -1))
+    other.labels["file"][:] = [f"{i}.png" for i in range(40)]  # the same names, as swapped and cleaned sets have them
     with pytest.warns(DataWarning, match="holds crops of other pictures"):
         made = prepare(other, tmp_path, detector="haar", workers=0)
-    assert made.labels["file"][0] == "0.jpg"
+    assert made.crops[5, 80, 70, 0] == 3 * 34
     assert first.crops[5, 80, 70, 0] == shade  # whoever still trains on the old ones may go on
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_labels_are_those_of_the_source_and_crops_are_kept_when_only_they_change(tmp_path: Path) -> None:
+    prepare(shades([]), tmp_path, detector="haar", workers=0)
+    other = shades(reads := [])
+    other.labels["age"][:] += 50
+    made = prepare(other, tmp_path, detector="haar", workers=0)
+    assert made.labels["age"].tolist() == [50 + i for i in range(40) if i != 7]
+    other.labels["file"][:] = [f"{i}.jpg" for i in range(40)]
+    assert prepare(other, tmp_path, detector="haar", workers=0).labels["file"][0] == "0.jpg"
+    assert len(reads) == 80  # to tell these pictures from others, twice; none was cropped again
 
 
 _PARENT = """

@@ -64,13 +64,13 @@ def without_copies(
     source: Source, others: Sequence[Source], what: str = "copies of pictures to measure with"
 ) -> Source:
     """`source` less the pictures that are in one of `others` too, byte for byte; a warning says `what` they are."""
-    seen = {digest for other in others for digest in _digests(other)} - {sha256(b"").digest()}
-    copied = np.array([digest in seen for digest in _digests(source)], bool)
+    seen = {digest for other in others for digest in digests(other)} - {sha256(b"").digest()}
+    copied = np.array([digest in seen for digest in digests(source)], bool)
     warn_left_out(what, source.labels["file"][copied].tolist(), len(source))
     return subset(source, np.flatnonzero(~copied)) if copied.any() else source
 
 
-def _digests(source: Source) -> Iterator[bytes]:
+def digests(source: Source) -> Iterator[bytes]:
     """The SHA-256 of every picture; of nothing, where it cannot be read."""
     for i in range(len(source)):
         try:

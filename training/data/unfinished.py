@@ -33,7 +33,7 @@ class Unfinished:
         heading, crops = sha256(what.encode()).hexdigest(), folder / "crops.npy"
         logged = _logged(self._log, heading) if _shape(crops) == shape else None
         if logged is None:
-            for name in ("labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
+            for name in ("made.npz", "labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
                 (folder / name).unlink(missing_ok=True)
             np.lib.format.open_memmap(crops, mode="w+", dtype=np.uint8, shape=shape)
             self._log.write_text(f"{heading}\n")
