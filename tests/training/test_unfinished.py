@@ -1,8 +1,12 @@
 """Preparations that are killed, and pictures that cannot be read; with no detector that needs torch."""
 
+import errno
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from facekit.errors import DataError
 from training.data import DataWarning, Source, open_source, subset
 from training.data.prepare import prepare
 
@@ -106,6 +111,61 @@ def test_labels_are_those_of_the_source_and_crops_are_kept_when_only_they_change
     other.labels["file"][:] = [f"{i}.jpg" for i in range(40)]
     assert prepare(other, tmp_path, detector="haar", workers=0).labels["file"][0] == "0.jpg"
     assert len(reads) == 80  # to tell these pictures from others, twice; none was cropped again
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = shutil.which("mount")
+    if (
+        mount is None
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode
+    ):
+        pytest.skip("needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+_PREPARES = """
+from pathlib import Path
+import sys
+sys.path.insert(0, {tests!r})
+from test_unfinished import prepare, shades
+from facekit.errors import DataError
+try:
+    prepare(shades([]), Path({folder!r}), detector="haar", workers=0)
+except DataError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_disk_without_room_for_the_crops_is_one_sentence(full_disk: Path) -> None:
+    """In a process of its own, which a write to a mapped file would kill."""
+    script = _PREPARES.format(tests=str(Path(__file__).parent), folder=str(full_disk / "out"))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    expected = f"Cannot write crops into {full_disk}/out (No space left on device): make room there or choose another"
+    assert (done.returncode, done.stderr.strip()) == (1, f"{expected} place.")
+    assert not list((full_disk / "out").iterdir())
+
+
+def test_nothing_half_written_stays_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room, raising=False)
+    with pytest.raises(DataError, match="make room there"):
+        prepare(shades([]), tmp_path / "out", detector="haar", workers=0)
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_where_no_room_can_be_reserved_zeros_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    made = prepare(shades([], count=10), tmp_path, detector="haar", workers=0)
+    assert made.crops[:, 80, 70, 0].tolist() == [3 * i for i in range(10) if i != 7]
+    assert (tmp_path / "crops.npy").stat().st_blocks * 512 >= 10 * made.crops[0].size
 
 
 _PARENT = """

@@ -30,7 +30,7 @@ from facekit.whole_file import whole_file
 from training.data.layout import DataWarning, warn_left_out
 from training.data.source import LabelArrays, Source
 from training.data.splits import digests, subset
-from training.data.unfinished import Unfinished
+from training.data.unfinished import Unfinished, writing
 from training.records import write_text
 
 MARGIN = 16
@@ -76,9 +76,10 @@ def prepare(
     wait for it.
 
     Raises:
-        DataError: no picture could be read, or a worker was killed.
+        DataError: no picture could be read, a worker was killed, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         held = lock.acquire(blocking=False)
@@ -140,11 +141,12 @@ def _make(source: Source, folder: Path, detector: str, framing: Framing, workers
             f"None of the {len(source)} pictures of {source.name} could be read: {damaged.get(0, 'it is empty')}"
         )
     warn_left_out("damaged pictures", [files[i] for i in damaged], len(source))
-    write_text(folder / "damaged.txt", "".join(f"{files[i]}: {why}\n" for i, why in damaged.items()))
     found = np.array([unfinished.found.get(i, False) for i in range(len(source))])
     kept = np.array([i not in damaged for i in range(len(source))])
-    with whole_file(folder / _MADE) as place, place.open("wb") as file:
-        np.savez_compressed(file, found=found, kept=kept, made_of=np.array(made_of))
+    with writing(folder):
+        write_text(folder / "damaged.txt", "".join(f"{files[i]}: {why}\n" for i, why in damaged.items()))
+        with whole_file(folder / _MADE) as place, place.open("wb") as file:
+            np.savez_compressed(file, found=found, kept=kept, made_of=np.array(made_of))
     unfinished.discard()
 
 
