@@ -47,7 +47,7 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            warnings.simplefilter("always", DataWarning)
+            warnings.simplefilter("default", DataWarning)  # once a sentence, however many splits it is true of
             try:
                 return super().invoke(ctx)
             except (FacekitError, OSError) as error:

@@ -272,6 +272,14 @@ def test_what_is_left_out_is_said(analyzer: dict[str, Any], tmp_path: Path) -> N
     assert "1 of 201 left out (malformed names): 61_1_2017.jpg." in result.stderr
 
 
+def test_what_is_true_of_several_splits_is_said_once(analyzer: dict[str, Any], tmp_path: Path) -> None:
+    for i, name in enumerate(["Ann", "Bob", "Cleo", "Dan"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(colour(i))
+    result = run("evaluate", "--data", tmp_path, "--unseen", "--workers", 0)
+    assert result.stderr.count("each is read as one person") == 1
+
+
 def test_prepare_crops_the_chosen_split(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def prepare(source: Source, folder: Path, *, detector: str, workers: int) -> Prepared:
         assert (source.name, folder, detector, workers) == ("utkface", tmp_path / "out", "haar", 2)

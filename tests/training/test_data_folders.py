@@ -28,7 +28,7 @@ def shade(source: Source, i: int) -> int:
 
 def labels_of(*classes: str) -> LabelArrays:
     """The labels of one picture a class."""
-    return labels_from_columns(columns_of(list(classes), np.arange(len(classes))))
+    return labels_from_columns(columns_of("some", list(classes), np.arange(len(classes))))
 
 
 # --- names of classes
@@ -61,16 +61,35 @@ def test_an_attribute_and_its_opposite(names: tuple[str, str], attribute: str) -
     assert "identity" not in labels
 
 
-def test_ages_and_bands_of_ages() -> None:
+def test_bands_of_ages() -> None:
     assert labels_of("007", "42", "20-29")["age"].tolist() == [7, 42, 24.5]
-    assert "age" not in labels_of("1999", "42")
-    assert "age" not in labels_of("7", "unknown")
+    assert labels_of("0-0", "1-1")["age"].tolist() == [0, 1]
 
 
-def test_anything_else_is_identities() -> None:
-    assert labels_of("Bob", "Ann", "man")["identity"].tolist() == [1, 0, 2]
-    assert labels_of("Eyeglasses", "no_Smiling")["identity"].tolist() == [0, 1]
-    assert set(labels_of("happy", "contemptuous")) == {"identity", "file"}
+@pytest.mark.parametrize("years", [[20, 30], [2, 3, 4], [0, 2, 3], list(range(61)), list(range(1, 101))])
+def test_numbers_that_are_not_just_counted_are_ages_and_that_is_said(years: list[int]) -> None:
+    with pytest.warns(DataWarning, match=r"The classes of some \(.*\) are read as ages in years"):
+        assert labels_of(*map(str, years))["age"].tolist() == years
+
+
+@pytest.mark.parametrize("count", [["0", "1"], ["01", "02", "03"], [str(i) for i in range(60)], ["1"]])
+def test_numbers_that_are_just_counted_say_nothing(count: list[str]) -> None:
+    with pytest.raises(DataError, match=rf"The classes of some, {int(count[0])} to .* do not say what they show: give"):
+        labels_of(*count)
+
+
+def test_fer2013_s_numbers_are_expressions_and_that_is_said() -> None:
+    with pytest.warns(DataWarning, match="are read as FER2013's expressions, angry to neutral"):
+        assert labels_of("0", "2", "1", "3", "4", "6", "5")["expression_label"].tolist() == [0, 2, 1, 3, 4, 6, 5]
+
+
+def test_anything_else_is_identities_and_that_is_said() -> None:
+    said = r"The classes of some \(Ann, Bob, man\) are no gender, .*: each is read as one person"
+    with pytest.warns(DataWarning, match=said):
+        assert labels_of("Bob", "Ann", "man")["identity"].tolist() == [1, 0, 2]
+    for names in (("Eyeglasses", "no_Smiling"), ("happy", "contemptuous"), ("1999", "42"), ("7", "unknown")):
+        with pytest.warns(DataWarning, match="each is read as one person"):
+            assert set(labels_of(*names)) == {"identity", "file"}
 
 
 # --- class folders
@@ -89,12 +108,23 @@ def test_class_folders_by_split(tmp_path: Path) -> None:
     assert source.name == tmp_path.name
 
 
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
 def test_an_identity_has_one_number_in_all_splits(tmp_path: Path) -> None:
     for split, names in {"train": ["Bob", "Cleo"], "test": ["Ann", "Cleo"]}.items():
         for name in names:
             write_picture(tmp_path / split / name / "1.png")
     assert open_source(tmp_path, "train").labels["identity"].tolist() == [1, 2]
     assert open_source(tmp_path, "test").labels["identity"].tolist() == [0, 2]
+
+
+def test_numbered_folders_of_fer2013_are_its_expressions(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for i in range(7):
+            write_picture(tmp_path / split / str(i) / f"{split}{i}.png", i)
+    with pytest.warns(DataWarning, match="read as FER2013's expressions"):
+        labels = open_source(tmp_path, "test").labels
+    assert labels["expression_label"].tolist() == list(range(7))
+    assert "age" not in labels
 
 
 def test_undivided_class_folders_are_divided(tmp_path: Path) -> None:
@@ -109,6 +139,7 @@ def test_undivided_class_folders_are_divided(tmp_path: Path) -> None:
     assert len(set(files)) == 40
 
 
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
 def test_undivided_people_are_divided_by_identity(tmp_path: Path) -> None:
     for person in "abcdefghij":
         for i in range(4):
@@ -149,6 +180,7 @@ def test_a_list_of_names_that_is_not_divided(tmp_path: Path) -> None:
     assert [int(file.split(".")[0]) for file in train.labels["file"]] == [shade(train, i) for i in range(24)]
 
 
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
 def test_numbers_without_names_are_identities(tmp_path: Path) -> None:
     for i in range(3):
         write_picture(tmp_path / f"{i}.jpg")

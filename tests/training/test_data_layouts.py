@@ -54,6 +54,9 @@ def test_the_split_must_be_chosen_where_there_are_several(tmp_path: Path) -> Non
         open_source(tmp_path)
     with pytest.raises(DataError, match="no split 'test'"):
         open_source(tmp_path, "test")
+    (tmp_path / "valid.parquet").unlink()
+    with pytest.raises(DataError, match="no split 'val': choose one of train, or let a recipe's hold_out keep a share"):
+        open_source(tmp_path, "val")
 
 
 def test_one_file_a_glob_and_nested_folders(tmp_path: Path) -> None:
@@ -239,7 +242,22 @@ def test_fer2013_class_folders(tmp_path: Path) -> None:
     assert shade(source, 3) == 3
     with pytest.warns(DataWarning, match="contempt"):
         open_source(tmp_path, "test")
-    assert len(open_source(tmp_path / "train")) == 7  # the class folders themselves
+    assert len(open_source(tmp_path / "train", "all")) == 7  # the class folders themselves
+
+
+def test_undivided_folders_of_expressions_are_divided(tmp_path: Path) -> None:
+    for i in range(30):
+        place = tmp_path / ("happy", "angry", "sad")[i % 3]
+        place.mkdir(exist_ok=True)
+        (place / f"{i}.jpg").write_bytes(picture(i))
+    (tmp_path / "puzzled").mkdir()
+    assert splits_of(tmp_path) == ["train", "validation", "test", "all"]
+    with pytest.warns(DataWarning, match=r"1 of 4 left out \(folders that are no expression\): puzzled"):
+        parts = {split: open_source(tmp_path, split) for split in ("train", "validation", "test", "all")}
+    assert [len(part) for part in parts.values()] == [24, 3, 3, 30]
+    assert {shade(parts["test"], 0)} <= set(range(30))
+    files = [set(parts[split].labels["file"]) for split in ("train", "validation", "test")]
+    assert set.union(*files) == set(parts["all"].labels["file"])
 
 
 # --- parts

@@ -49,7 +49,8 @@ def _read(path: Path, split: str) -> Source:
     there are left out, with a warning.
 
     Raises:
-        DataError: a number has no line in `labels.txt`, or nothing of the split is left.
+        DataError: a number has no line in `labels.txt`, the names there do not say what they show, or nothing of the
+            split is left.
     """
     lists = _lists(path)
     lines = {name: _lines(file) for name, file in lists.items()}
@@ -61,8 +62,9 @@ def _read(path: Path, split: str) -> Source:
     if not found:
         raise DataError(f"No picture of {own} is there: its paths have to be absolute, or relative to {path}.")
     index = np.searchsorted(labels, [label for _, label in found])
-    columns = {"file": np.array([name for name, _ in found]), **columns_of(_named(path, labels), index)}
-    source = Source(path.resolve().name, labels_from_columns(columns), lambda i: (path / found[i][0]).read_bytes())
+    name = path.resolve().name
+    columns = {"file": np.array([file for file, _ in found]), **columns_of(name, _named(path, labels), index)}
+    source = Source(name, labels_from_columns(columns), lambda i: (path / found[i][0]).read_bytes())
     return source if split in lists else divide(source, split)
 
 
