@@ -1,6 +1,7 @@
 """Class folders and lists of pictures: what the names of the classes say, and how undivided sets are divided."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from facekit.errors import DataError
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS
-from training.data import DataWarning, Source, labels_from_columns, open_source, splits_of
+from training.data import DataWarning, Source, hold_out, labels_from_columns, open_source, splits_of
 from training.data.classes import columns_of
 from training.data.source import LabelArrays
 
@@ -92,7 +93,27 @@ def test_anything_else_is_identities_and_that_is_said() -> None:
             assert set(labels_of(*names)) == {"identity", "file"}
 
 
+def latin_1(file: Path, shade: int = 128) -> None:
+    """Write a picture under a name whose accents are not UTF-8, as archives of old make them."""
+    try:
+        write_picture(Path(os.fsdecode(str(file).encode("latin-1"))), shade)
+    except OSError:
+        pytest.skip("needs a file system that takes any name")
+
+
 # --- class folders
+
+
+def test_names_that_are_not_utf_8_are_divided_and_can_be_written_down(tmp_path: Path) -> None:
+    for gender in ("man", "woman"):
+        for i in range(20):
+            latin_1(tmp_path / gender / f"café_{i}.png", i)
+    parts = [open_source(tmp_path, split) for split in ("train", "validation", "test")]
+    assert [len(part) for part in parts] == [32, 4, 4]
+    assert sum(map(len, hold_out(parts[0], 0.2))) == 32
+    name = str(parts[2].labels["file"][0])
+    assert name.encode() and r"/caf\udce9_" in name
+    assert shade(parts[2], 0) == int(name.removesuffix(".png").split("_")[1])
 
 
 def test_class_folders_by_split(tmp_path: Path) -> None:
@@ -190,6 +211,16 @@ def test_numbers_without_names_are_identities(tmp_path: Path) -> None:
     assert "age" not in labels
     (tmp_path / "labels.txt").write_text("".join(f"{year}\n" for year in range(101)))
     assert open_source(tmp_path, "train").labels["age"].tolist() == [20, 30, 20]
+
+
+def test_lists_that_are_not_plain_utf_8(tmp_path: Path) -> None:
+    write_picture(tmp_path / "first.jpg", 1)
+    latin_1(tmp_path / "café.jpg", 2)
+    (tmp_path / "train.txt").write_bytes(b"\xef\xbb\xbffirst.jpg 0\ncaf\xe9.jpg 1\n")
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbfman\nwoman\n\xe9\n")
+    source = open_source(tmp_path, "train")
+    assert source.labels["gender"].tolist() == [1, 0]
+    assert [shade(source, i) for i in range(2)] == [1, 2]
 
 
 def test_lists_name_what_is_left_out(tmp_path: Path) -> None:

@@ -138,6 +138,14 @@ def test_celeba_as_handed_out(celeba: Path) -> None:
     assert shade(source, 1) == 3
 
 
+def test_celeba_s_lists_may_begin_with_a_byte_order_mark(celeba: Path) -> None:
+    for name in ("list_eval_partition.txt", "identity_CelebA.txt"):
+        (celeba / name).write_bytes(b"\xef\xbb\xbf" + (celeba / name).read_bytes())
+    source = open_source(celeba, "train")
+    assert source.labels["file"].tolist() == ["000001.jpg", "000002.jpg"]
+    assert source.labels["identity"].tolist() == [0, 1]
+
+
 def test_celeba_in_the_official_archive_s_folders(celeba: Path) -> None:
     for place, name in {"Anno": "list_attr_celeba.txt", "Eval": "list_eval_partition.txt"}.items():
         (celeba / place).mkdir()
@@ -210,6 +218,12 @@ def test_fer2013_csv_with_votes(tmp_path: Path) -> None:
     assert shade(train, 1) == 20
     assert shade(open_source(tmp_path, "test"), 0) == 40
     assert shade(open_source(tmp_path, "PublicTest"), 0) == shade(open_source(tmp_path, "validation"), 0) == 30
+
+
+def test_fer2013_csv_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = write_fer(tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert open_source(tmp_path, "train").labels["expression_label"].tolist() == [0, 3]
 
 
 def test_fer2013_csv_alone_and_malformed(tmp_path: Path) -> None:

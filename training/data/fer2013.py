@@ -30,7 +30,7 @@ def _csv(path: Path) -> Path | None:
 
 
 def _is_fer(file: Path) -> bool:
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         header = {name.strip().lower() for name in lines.readline().split(",")}
     return {"emotion", "pixels"} <= header
 
@@ -74,7 +74,7 @@ def _csv_read(path: Path, split: str) -> Source:
 def _table(file: Path) -> dict[str, NDArray]:
     """The columns of a CSV by their names in lower case, all as text."""
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
+        with file.open(encoding="utf-8-sig", errors="replace") as lines:
             names = [name.strip().lower() for name in lines.readline().split(",")]
         options = pc.ReadOptions(column_names=names, skip_rows=1, block_size=1 << 24)
         convert = pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))

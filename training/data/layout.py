@@ -67,6 +67,11 @@ def choose_split(there: Sequence[str], wanted: str | None, path: object) -> str:
     raise DataError(f"{path} has no split {wanted!r}: choose one of {', '.join(there)}{advice}.")
 
 
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file without a byte-order mark; bytes that are not UTF-8 are as Python has them in paths."""
+    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+
+
 def warn_left_out(what: str, names: Sequence[str], total: int) -> None:
     """Say once, as a DataWarning, how many of `total` were left out and which; nothing when `names` is empty."""
     if names:
