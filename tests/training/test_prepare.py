@@ -10,7 +10,7 @@ from filelock import FileLock
 from facekit.align import TEMPLATE, frame_landmarks, similarity
 from facekit.detect import EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
-from facekit.errors import DataError
+from facekit.errors import DataError, UnknownName
 from training.data import DataWarning
 from training.data.prepare import MARGIN, crop_pictures, prepare
 from training.data.source import Source
@@ -79,6 +79,12 @@ def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path:
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="None of the 1 pictures"):
         prepare(source(b"broken"), tmp_path, workers=1)
+
+
+def test_an_unknown_detector_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="Unknown detector 'foo': choose one of haar, mtcnn"):
+        prepare(source(b"picture"), tmp_path / "out", detector="foo", workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_reading_keeps_only_a_little_ahead_of_cropping() -> None:

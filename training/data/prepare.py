@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.progress import track
 
 from facekit.align import FACE, FRAMINGS, Framing, crop_face
-from facekit.detect import EDITIONS, Detector, load_detector
+from facekit.detect import DETECTORS, EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
-from facekit.errors import DataError, ImageError
+from facekit.errors import DataError, ImageError, UnknownName
 from facekit.images import read_image
 from facekit.whole_file import whole_file
 from training.data.layout import DataWarning, warn_left_out
@@ -76,8 +76,11 @@ def prepare(
     wait for it.
 
     Raises:
+        UnknownName: there is no such detector.
         DataError: no picture could be read, a worker was killed, or the disk is full.
     """
+    if detector not in DETECTORS:
+        raise UnknownName.among("detector", detector, DETECTORS)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
