@@ -48,20 +48,24 @@ Cropped = tuple[NDArray[np.uint8], bool] | str
 class Prepared:
     """N crops (N, H, W, 3) uint8 with their margin, mapped from disk, and their labels.
 
-    `found` (N,) is True where landmarks were found.
+    `found` (N,) is True where landmarks were found. `rows` (N,) are the pictures' indices in their source, all of them
+    if None.
     """
 
     name: str
     crops: NDArray[np.uint8]
     labels: LabelArrays
     found: NDArray[np.bool_]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def subset(self, mask: NDArray[np.bool_]) -> "Prepared":
         """The rows where `mask` (N,) is True, copied into memory."""
-        return Prepared(self.name, self.crops[mask], {k: v[mask] for k, v in self.labels.items()}, self.found[mask])
+        labels = {key: values[mask] for key, values in self.labels.items()}
+        rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        return Prepared(self.name, self.crops[mask], labels, self.found[mask], rows)
 
 
 def prepare(
