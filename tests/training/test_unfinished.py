@@ -18,6 +18,7 @@ import pytest
 from facekit.errors import DataError
 from training.data import DataWarning, Source, open_source, subset
 from training.data.prepare import prepare
+from training.data.unfinished import Unfinished
 
 
 def test_a_picture_that_cannot_be_opened_is_damaged(tmp_path: Path) -> None:
@@ -166,6 +167,17 @@ def test_where_no_room_can_be_reserved_zeros_are_written(tmp_path: Path, monkeyp
     made = prepare(shades([], count=10), tmp_path, detector="haar", workers=0)
     assert made.crops[:, 80, 70, 0].tolist() == [3 * i for i in range(10) if i != 7]
     assert (tmp_path / "crops.npy").stat().st_blocks * 512 >= 10 * made.crops[0].size
+
+
+def test_a_line_of_the_log_that_was_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    crop = np.zeros((2, 2, 3), np.uint8)
+    for row in (0, 57):
+        unfinished = Unfinished(tmp_path, (200, 2, 2, 3), "crops")
+        unfinished.add(row, crop, True)
+        unfinished.flush()
+        with (tmp_path / "crops.log").open("a") as log:
+            log.write("\n1")  # of 100, say
+    assert Unfinished(tmp_path, (200, 2, 2, 3), "crops").found == {0: True, 57: True}
 
 
 _PARENT = """
