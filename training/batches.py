@@ -29,10 +29,11 @@ class CropDataset(Dataset[Batch]):
         self.sets, self.strength, self.seed, self.size = sets, strength, seed, size
         self.starts = np.cumsum([0, *(len(part) for part in sets)])
         self.targets = [training_targets(part) for part in sets]
-        numbers = people(sets)
-        for targets in self.targets:  # a person's number among those of the training pictures
-            known = targets["identity"] >= 0
-            targets["identity"][known] = np.searchsorted(numbers, targets["identity"][known])
+        first = 0
+        for targets, numbers in zip(self.targets, people(sets), strict=True):
+            known = targets["identity"] >= 0  # a person's number among those of all training pictures
+            targets["identity"][known] = first + np.searchsorted(numbers, targets["identity"][known])
+            first += len(numbers)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -57,11 +58,10 @@ class CropDataset(Dataset[Batch]):
         return normalize(views, device)
 
 
-def people(sets: list[Prepared]) -> NDArray[np.int64]:
-    """The identities that occur, in ascending order."""
-    named = [part.labels["identity"] for part in sets if "identity" in part.labels]
-    found = np.unique(np.concatenate([np.empty(0, np.int64), *named]))
-    return found[found >= 0]
+def people(sets: list[Prepared]) -> list[NDArray[np.int64]]:
+    """The identities that occur in each set, in ascending order; the same number in two sets is two people."""
+    found = [np.unique(part.labels.get("identity", np.empty(0, np.int64))) for part in sets]
+    return [numbers[numbers >= 0] for numbers in found]
 
 
 def training_targets(part: Prepared) -> dict[str, NDArray]:

@@ -47,7 +47,7 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            warnings.simplefilter("always", DataWarning)
+            warnings.simplefilter("default", DataWarning)  # once a sentence, however many splits it is true of
             try:
                 return super().invoke(ctx)
             except (FacekitError, OSError) as error:
@@ -338,11 +338,12 @@ def verify(
     from training.data.layout import WHOLE
     from training.data.pairs import identity_pairs
 
-    split = WHOLE if has_pairs(data) else evaluated_split(data, split)
+    own = has_pairs(data)
+    split = WHOLE if own else evaluated_split(data, split)
     source = open_source(data, split)
     if "identity" not in source.labels:
         raise DataError(f"{data} does not say who is on which picture: choose data with identities, such as CelebA.")
-    pairs = read_pairs(data) if has_pairs(data) else identity_pairs(source.labels["identity"], folds, each, seed)
+    pairs = read_pairs(data) if own else identity_pairs(source.labels["identity"], folds, each, seed)
     from facekit.analyze import FaceAnalyzer
     from training.records import check_places, write_record
     from training.verify import verify as compare
@@ -352,8 +353,9 @@ def verify(
     record = compare(
         analyzer, source, pairs, data=data.as_posix(), split=split, seed=seed, resamples=resamples, workers=workers
     )
-    options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": split, "--detector": detector}
-    options |= {"--each": str(each), "--folds": str(folds)}
+    drawn_from = None if own else split
+    options = {"--checkpoint": checkpoint, "--data": data.as_posix(), "--split": drawn_from, "--detector": detector}
+    options |= {} if own else {"--each": str(each), "--folds": str(folds)}
     record["command"] = _command("verify", options | drawn(seed, resamples))
     if json is not None:
         write_record(json, record)
@@ -375,7 +377,7 @@ def mcnemar(
 @app.command()
 def prepare(
     data: DataOption,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the crops and labels.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the crops.")],
     split: SplitOption = None,
     detector: DetectorOption = "mtcnn",
     workers: WorkersOption = 2,

@@ -71,9 +71,9 @@ def read_prepared(analyzer: FaceAnalyzer, source: Source, prepared: Prepared) ->
     size = analyzer.framing.size
     batches = (prepared.crops[i : i + _BATCH] for i in range(0, len(prepared), _BATCH))
     parts = [analyzer.predict(np.stack([centre(crop, size) for crop in batch])) for batch in batches]
-    kept = np.isin(source.labels["file"], prepared.labels["file"])
-    damaged = {int(i): "damaged when the crops were made" for i in np.flatnonzero(~kept)}
-    return Reading(source, np.flatnonzero(kept), prepared.labels, join_answers(parts), prepared.found, damaged)
+    rows = np.arange(len(source)) if prepared.rows is None else prepared.rows
+    damaged = dict.fromkeys(sorted({*range(len(source))} - {*rows.tolist()}), "damaged when the crops were made")
+    return Reading(source, rows, prepared.labels, join_answers(parts), prepared.found, damaged)
 
 
 def measure(

@@ -1,6 +1,8 @@
 """The prepared training and validation sets of a recipe."""
 
 import json
+import os
+import warnings
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from facekit.align import FRAMINGS
 from facekit.errors import DataError, RecipeError
 from facekit.tasks import CombinationsTask, IdentityTask, Task
 from training.batches import people, training_targets
-from training.data import Source, hold_out, open_source, splits_of, subset, without_copies
+from training.data import DataWarning, Source, hold_out, open_source, splits_of, subset, without_copies, without_repeats
 from training.data.balance import balanced_rows, strata
 from training.data.hub import is_address
 from training.data.prepare import Prepared, prepare
@@ -26,7 +28,9 @@ def load_sets(recipe: RunRecipe) -> tuple[list[Prepared], list[Prepared]]:
     """Crops of every data set of `recipe`: training sets in the recipe's order, and validation sets.
 
     A set without a validation split lends a share of its training pictures (`hold_out`), the same ones in every run.
-    Exact copies of validation or test pictures are not trained on; nothing else of a test split is read.
+    Exact copies of validation or test pictures are not trained on, nor are pictures twice, and copies of test pictures
+    are not validated on. Warnings count them, and people who are both trained on and measured with; nothing else of a
+    test split is read.
 
     Raises:
         DataError: a data set is missing or cannot be read, or lacks the labels that it is to be balanced by.
@@ -40,7 +44,10 @@ def load_sets(recipe: RunRecipe) -> tuple[list[Prepared], list[Prepared]]:
         else:
             held = open_source(path, "validation")
         fitted, held = _limited(fitted, held, part.limit)
-        fitted = without_copies(fitted, [held, *_test(path)])
+        test = _test(path)
+        held = without_copies(held, test, "copies of test pictures")
+        fitted = without_repeats(without_copies(fitted, [held, *test]))
+        _warn_of_shared_people(fitted, [held, *test])
         train.append(_known_well(_prepare(recipe, part, fitted, "train"), part.photos_per_person))
         shown = _prepare(recipe, part, held, "validation")
         if part.balance or part.validation_count:
@@ -81,7 +88,7 @@ def fitted_to(recipe: Recipe, train: list[Prepared]) -> Recipe:
     for head, task in recipe.tasks.items():
         try:
             if isinstance(task, IdentityTask):
-                task = IdentityTask(people=len(people(train)))
+                task = IdentityTask(people=sum(map(len, people(train))))
             elif isinstance(task, CombinationsTask) and recipe.negligible:
                 shares = combination_shares(torch.from_numpy(attributes), task).nanmean(0)
                 kept = [one for one, share in zip(task.combinations, shares, strict=True) if share >= recipe.negligible]
@@ -139,6 +146,19 @@ def _test(path: Path) -> list[Source]:
         return []
 
 
+def _warn_of_shared_people(fitted: Source, measured: list[Source]) -> None:
+    """Say once how many people are on pictures to train on and on pictures to measure with."""
+    known = [set(part.labels.get("identity", np.empty(0, np.int64)).tolist()) - {-1} for part in (fitted, *measured)]
+    if shared := known[0] & set().union(*known[1:]):
+        warnings.warn(
+            f"{len(shared)} of the {len(known[0])} people that {fitted.name} trains on are also in its validation or "
+            "test pictures, which flatters the figures: give every split its own people, as hold_out does for "
+            "validation.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
 def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, Source]:
     """At most `limit` pictures of both together, chosen at random but always the same."""
     total = len(fitted) + len(held)
@@ -149,9 +169,11 @@ def _limited(fitted: Source, held: Source, limit: int | None) -> tuple[Source, S
 
 
 def _prepare(recipe: RunRecipe, part: DataSet, source: Source, split: str) -> Prepared:
-    """The crops, from a folder whose name says how they were made."""
+    """The crops, from a folder whose name says how they were made, and of which of several sets with the same name."""
     detector = "" if recipe.detector == "mtcnn" else f"-{recipe.detector}"
     framing = "" if recipe.framing == "face" else f"-{recipe.framing}"
     limit = "" if part.limit is None else f"-{part.limit}"
-    folder = Path(recipe.cache) / f"{Path(part.path).name}{detector}{framing}{limit}" / split
+    place = part.path if is_address(part.path) else (Path(recipe.data_root) / part.path).resolve()
+    which = sha256(os.fsencode(place)).hexdigest()[:8]
+    folder = Path(recipe.cache) / f"{Path(part.path).name}-{which}{detector}{framing}{limit}" / split
     return prepare(source, folder, detector=recipe.detector, framing=FRAMINGS[recipe.framing])

@@ -28,7 +28,7 @@ def teacher_targets(
     """For every training set the logits (N, K) float16 of `recipe.teacher`, by `TEACHER` and head.
 
     They are those of the middle of each crop, averaged over it and its mirror image, for the heads that teacher and
-    recipe share. They stay in the recipe's cache for the next run.
+    recipe share. They stay in the recipe's cache for the next run with the same crops.
 
     Raises:
         RecipeError: the teacher sees another framing, or answers nothing that the recipe asks.
@@ -51,7 +51,7 @@ def teacher_targets(
 def _answers(recipe: Recipe, teacher: Checkpoint, part: Prepared, device: torch.device) -> dict[str, Tensor]:
     """All logits of a teacher on one set by head, from the cache where they are there."""
     digest = sha256((teacher.folder / WEIGHTS_FILE).read_bytes())
-    digest.update("\n".join([recipe.detector, recipe.framing, *part.labels["file"].tolist()]).encode())
+    digest.update(np.ascontiguousarray(part.crops).data)
     file = Path(recipe.cache) / "teachers" / f"{part.name}-{digest.hexdigest()[:16]}.safetensors"
     if not file.is_file():
         Console(stderr=True).print(f"{teacher.name} answers the {len(part)} pictures of {part.name}, once")

@@ -203,6 +203,18 @@ def test_verify_pairs_people_by_their_identity(analyzer: dict[str, Any], tmp_pat
     assert "same person or not, equal error rate" in (tmp_path / "R.md").read_text()
 
 
+def test_verify_on_lfw_s_own_pairs_writes_the_options_that_it_used(analyzer: dict[str, Any], tmp_path: Path) -> None:
+    for i, name in enumerate(["Ann", "Bob", "Cleo", "Dan"]):
+        for number in (1, 2):
+            file = tmp_path / "lfw" / name / f"{name}_{number:04d}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(colour(50 * i + number))
+    (tmp_path / "pairs.txt").write_text("2 1\nAnn 1 2\nAnn 1 Bob 1\nCleo 1 2\nCleo 1 Dan 1\n")
+    result = run("verify", "--data", tmp_path, "--json", tmp_path / "v.json", "--workers", 0)
+    assert result.exit_code == 0, result.output
+    assert read(tmp_path / "v.json")["command"] == f"python -m training verify --data {tmp_path} --detector mtcnn"
+
+
 def test_mistakes_are_one_sentence(data: Path, analyzer: dict[str, Any], tmp_path: Path) -> None:
     assert "known layouts" in mistake("evaluate", "--data", tmp_path)
     assert "does not exist" in mistake("evaluate", "--data", tmp_path / "x")
@@ -270,6 +282,14 @@ def test_what_is_left_out_is_said(analyzer: dict[str, Any], tmp_path: Path) -> N
     result = run("evaluate", "--data", tmp_path, "--workers", 0, "--resamples", 20)
     assert result.exit_code == 0, result.output
     assert "1 of 201 left out (malformed names): 61_1_2017.jpg." in result.stderr
+
+
+def test_what_is_true_of_several_splits_is_said_once(analyzer: dict[str, Any], tmp_path: Path) -> None:
+    for i, name in enumerate(["Ann", "Bob", "Cleo", "Dan"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(colour(i))
+    result = run("evaluate", "--data", tmp_path, "--unseen", "--workers", 0)
+    assert result.stderr.count("each is read as one person") == 1
 
 
 def test_prepare_crops_the_chosen_split(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

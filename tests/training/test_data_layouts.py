@@ -54,6 +54,9 @@ def test_the_split_must_be_chosen_where_there_are_several(tmp_path: Path) -> Non
         open_source(tmp_path)
     with pytest.raises(DataError, match="no split 'test'"):
         open_source(tmp_path, "test")
+    (tmp_path / "valid.parquet").unlink()
+    with pytest.raises(DataError, match="no split 'val': choose one of train, or let a recipe's hold_out keep a share"):
+        open_source(tmp_path, "val")
 
 
 def test_one_file_a_glob_and_nested_folders(tmp_path: Path) -> None:
@@ -135,6 +138,14 @@ def test_celeba_as_handed_out(celeba: Path) -> None:
     assert shade(source, 1) == 3
 
 
+def test_celeba_s_lists_may_begin_with_a_byte_order_mark(celeba: Path) -> None:
+    for name in ("list_eval_partition.txt", "identity_CelebA.txt"):
+        (celeba / name).write_bytes(b"\xef\xbb\xbf" + (celeba / name).read_bytes())
+    source = open_source(celeba, "train")
+    assert source.labels["file"].tolist() == ["000001.jpg", "000002.jpg"]
+    assert source.labels["identity"].tolist() == [0, 1]
+
+
 def test_celeba_in_the_official_archive_s_folders(celeba: Path) -> None:
     for place, name in {"Anno": "list_attr_celeba.txt", "Eval": "list_eval_partition.txt"}.items():
         (celeba / place).mkdir()
@@ -209,6 +220,12 @@ def test_fer2013_csv_with_votes(tmp_path: Path) -> None:
     assert shade(open_source(tmp_path, "PublicTest"), 0) == shade(open_source(tmp_path, "validation"), 0) == 30
 
 
+def test_fer2013_csv_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = write_fer(tmp_path)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert open_source(tmp_path, "train").labels["expression_label"].tolist() == [0, 3]
+
+
 def test_fer2013_csv_alone_and_malformed(tmp_path: Path) -> None:
     file = write_fer(tmp_path)
     file.write_text(file.read_text() + "9,1 2 3,Training\n2,1 2 x,Training\n")
@@ -239,7 +256,22 @@ def test_fer2013_class_folders(tmp_path: Path) -> None:
     assert shade(source, 3) == 3
     with pytest.warns(DataWarning, match="contempt"):
         open_source(tmp_path, "test")
-    assert len(open_source(tmp_path / "train")) == 7  # the class folders themselves
+    assert len(open_source(tmp_path / "train", "all")) == 7  # the class folders themselves
+
+
+def test_undivided_folders_of_expressions_are_divided(tmp_path: Path) -> None:
+    for i in range(30):
+        place = tmp_path / ("happy", "angry", "sad")[i % 3]
+        place.mkdir(exist_ok=True)
+        (place / f"{i}.jpg").write_bytes(picture(i))
+    (tmp_path / "puzzled").mkdir()
+    assert splits_of(tmp_path) == ["train", "validation", "test", "all"]
+    with pytest.warns(DataWarning, match=r"1 of 4 left out \(folders that are no expression\): puzzled"):
+        parts = {split: open_source(tmp_path, split) for split in ("train", "validation", "test", "all")}
+    assert [len(part) for part in parts.values()] == [24, 3, 3, 30]
+    assert {shade(parts["test"], 0)} <= set(range(30))
+    files = [set(parts[split].labels["file"]) for split in ("train", "validation", "test")]
+    assert set.union(*files) == set(parts["all"].labels["file"])
 
 
 # --- parts

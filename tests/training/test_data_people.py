@@ -233,6 +233,18 @@ def test_lfw_pairs_that_are_malformed_or_missing_are_named(lfw: Path) -> None:
     assert pairs.same.tolist() == [True, True, False, False, False, False]
 
 
+def test_lfw_lists_that_are_not_plain_utf_8(lfw: Path) -> None:
+    (lfw / "pairs.txt").write_bytes(b"\xef\xbb\xbf1\t2\nAnn\t1\t2\nBob\t1\t2\nAnn\t1\tBob\t2\nAnn\t1\tZo\xeb\t1\n")
+    with pytest.warns(DataWarning, match=r"1 of 4 left out \(no such picture\): Ann/Ann_0001.jpg Zo"):
+        assert len(read_pairs(lfw)) == 3
+    (lfw / "pairs.txt").write_bytes(b"\xe9\xff")
+    with pytest.raises(DataError, match="start with the number of its folds"):
+        read_pairs(lfw)
+    for name in ("peopleDevTrain.txt", "peopleDevTest.txt"):
+        (lfw / name).write_bytes(b"2\nAnn\t3\nZo\xeb\t3\n")
+    assert len(open_source(lfw, "train")) == 3
+
+
 def test_lfw_pairs_of_view_1_are_one_fold(lfw: Path) -> None:
     (lfw / "pairsDevTest.txt").write_text("1\nAnn\t1\t2\nAnn\t1\tBob\t2\n")
     pairs = read_pairs(lfw, "pairsDevTest.txt")

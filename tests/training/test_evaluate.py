@@ -310,4 +310,8 @@ def test_prepared_crops_are_answered_as_the_photos_are(tmp_path: Path) -> None:
     again = read_prepared(analyzer, pictures, crops)
     assert np.array_equal(read.rows, again.rows)
     assert read.damaged.keys() == again.damaged.keys() == {20}
+    pictures.labels["file"][:] = "of one name.png"
+    again = read_prepared(analyzer, pictures, prepare(pictures, tmp_path, detector="haar", workers=0))
+    assert np.array_equal(read.rows, again.rows)
+    assert list(again.damaged) == [20]
     np.testing.assert_allclose(again.answers.years, read.answers.years, atol=0.5)

@@ -45,10 +45,20 @@ def test_negligible_combinations_get_no_output(tmp_path: Path) -> None:
 def test_people_are_counted_and_numbered(tmp_path: Path) -> None:
     recipe = fitted_to(of(tmp_path, tasks={"who": {"kind": "identity"}}), [pictures()])
     assert recipe.tasks["who"] == IdentityTask(people=3)
-    assert people([pictures()]).tolist() == [3, 7, 9]
+    assert [numbers.tolist() for numbers in people([pictures()])] == [[3, 7, 9]]
     data = CropDataset([pictures()], recipe.augment, 0, (56, 64))
     assert data.targets[0]["identity"].tolist() == [1, 1, 1, 0, 0, 2, -1, 1]
     assert (pictures().labels["identity"] == WHO).all()  # numbered in a copy
+
+
+def test_people_of_two_sets_are_different_people(tmp_path: Path) -> None:
+    del (nameless := pictures()).labels["identity"]
+    sets = [pictures(), nameless, pictures()]
+    recipe = fitted_to(of(tmp_path, tasks={"who": {"kind": "identity"}}), sets)
+    assert recipe.tasks["who"] == IdentityTask(people=6)
+    first, none, last = (part["identity"].tolist() for part in CropDataset(sets, recipe.augment, 0, (56, 64)).targets)
+    assert (first, last) == ([1, 1, 1, 0, 0, 2, -1, 1], [4, 4, 4, 3, 3, 5, -1, 4])
+    assert set(none) == {-1}
 
 
 def test_people_of_whom_nobody_knows_the_name_cost_nothing(tmp_path: Path) -> None:

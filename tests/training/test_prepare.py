@@ -10,9 +10,9 @@ from filelock import FileLock
 from facekit.align import TEMPLATE, frame_landmarks, similarity
 from facekit.detect import EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
-from facekit.errors import DataError
+from facekit.errors import DataError, UnknownName
 from training.data import DataWarning
-from training.data.prepare import MARGIN, crop_pictures, load_prepared, prepare
+from training.data.prepare import MARGIN, crop_pictures, prepare
 from training.data.source import Source
 
 
@@ -68,8 +68,9 @@ def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path:
     assert made.labels["age"].tolist() == [0, 2]
     assert made.found.all()
     assert (tmp_path / "damaged.txt").read_text().startswith("1.png: ")
-    again = load_prepared(tmp_path, "some")
+    again = prepare(source(picture, b"broken", picture), tmp_path, workers=1)
     assert np.array_equal(again.crops, made.crops)
+    assert again.labels["age"].tolist() == [0, 2]
     # the crop is the one that inference makes: the eyes lie on the template
     found, _ = locate_face(np.ascontiguousarray(made.crops[0]), load_detector("mtcnn"))
     assert np.abs(similarity(found, TEMPLATE + MARGIN) - [[1, 0, 0], [0, 1, 0]]).max() < 4
@@ -78,6 +79,12 @@ def test_damaged_pictures_are_left_out_and_named(portrait: np.ndarray, tmp_path:
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="None of the 1 pictures"):
         prepare(source(b"broken"), tmp_path, workers=1)
+
+
+def test_an_unknown_detector_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="Unknown detector 'foo': choose one of haar, mtcnn"):
+        prepare(source(b"picture"), tmp_path / "out", detector="foo", workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_reading_keeps_only_a_little_ahead_of_cropping() -> None:
@@ -115,8 +122,8 @@ def test_crops_of_an_earlier_edition_of_the_detector_are_made_again(
     one = source(cv2.imencode(".png", portrait[:, :, ::-1])[1].tobytes())
     monkeypatch.setitem(EDITIONS, "haar", 0)
     prepare(one, tmp_path, detector="haar", workers=0)
-    before = (tmp_path / "labels.npz").stat().st_mtime_ns
+    before = (tmp_path / "made.npz").stat().st_mtime_ns
     monkeypatch.undo()
     with pytest.warns(DataWarning, match="by another detector"):
         prepare(one, tmp_path, detector="haar", workers=0)
-    assert (tmp_path / "labels.npz").stat().st_mtime_ns > before
+    assert (tmp_path / "made.npz").stat().st_mtime_ns > before

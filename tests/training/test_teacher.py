@@ -1,5 +1,6 @@
 """A network learns a teacher's probabilities, which are asked for once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_it_answers_every_picture_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("training.teacher.crop_logits", lambda *_, **__: pytest.fail("asked again"))
     again = teacher_targets(recipe, parts, CPU)
     np.testing.assert_array_equal(again[1][TEACHER + "attributes"], first[1][TEACHER + "attributes"])
+
+
+def test_other_pictures_of_the_same_names_are_asked_anew(tmp_path: Path) -> None:
+    recipe, part = taught(tmp_path), generated(8, 1)
+    teacher_targets(recipe, [part], CPU)
+    teacher_targets(recipe, [replace(part, crops=part.crops[::-1])], CPU)
+    assert len(list((tmp_path / "cache/teachers").iterdir())) == 2
 
 
 def test_only_other_weights_are_asked_anew(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from training.data.lfw import LFW, has_pairs, read_pairs
 from training.data.lists import PICTURE_LISTS
 from training.data.shards import PARQUET
 from training.data.source import LabelArrays, Source, labels_from_columns
-from training.data.splits import hold_out, subset, without_copies
+from training.data.splits import hold_out, subset, without_copies, without_repeats
 from training.data.utkface import UTKFACE
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "splits_of",
     "subset",
     "without_copies",
+    "without_repeats",
 ]
 
 LAYOUTS: Final = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facekit.errors import DataError
-from training.data.layout import Layout, warn_left_out
+from training.data.layout import Layout, read_lines, warn_left_out
 from training.data.source import Source, labels_from_columns
 
 _SPLITS: Final = ("train", "validation", "test")  # in the order of the official codes 0, 1, 2
@@ -57,7 +57,7 @@ def _required(folder: Path, name: str) -> Path:
 
 def _attributes(file: Path) -> tuple[list[str], list[list[str]]]:
     """The attribute names, and one row (file name, then 1 or -1 an attribute) a picture."""
-    lines = file.read_text().splitlines()
+    lines = read_lines(file)
     if len(lines) < 2:
         raise DataError(f"{file} is cut off: it needs a count, a line of attribute names, and one line a picture.")
     names = lines[1].split()
@@ -70,7 +70,7 @@ def _attributes(file: Path) -> tuple[list[str], list[list[str]]]:
 
 def _pairs(file: Path) -> dict[str, str]:
     """Lines of `file name, value` to a dictionary; anything else is passed over."""
-    return dict(pair for line in file.read_text().splitlines() if len(pair := line.split()) == 2)
+    return dict(pair for line in read_lines(file) if len(pair := line.split()) == 2)
 
 
 def _columns(folder: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, NDArray]:

@@ -14,6 +14,7 @@ from facekit.errors import DataError
 from facekit.labels import EXPRESSIONS
 from training.data.layout import WHOLE, Layout, canonical, warn_left_out
 from training.data.source import Source, labels_from_columns
+from training.data.splits import DIVIDED, divide
 
 _USAGES: Final = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
 _CSV_NAMES: Final = ("fer2013.csv", "icml_face_data.csv")
@@ -29,7 +30,7 @@ def _csv(path: Path) -> Path | None:
 
 
 def _is_fer(file: Path) -> bool:
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         header = {name.strip().lower() for name in lines.readline().split(",")}
     return {"emotion", "pixels"} <= header
 
@@ -73,7 +74,7 @@ def _csv_read(path: Path, split: str) -> Source:
 def _table(file: Path) -> dict[str, NDArray]:
     """The columns of a CSV by their names in lower case, all as text."""
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
+        with file.open(encoding="utf-8-sig", errors="replace") as lines:
             names = [name.strip().lower() for name in lines.readline().split(",")]
         options = pc.ReadOptions(column_names=names, skip_rows=1, block_size=1 << 24)
         convert = pc.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
@@ -123,19 +124,23 @@ def _folders_own(path: Path) -> bool:
 
 
 def _folders_splits(path: Path) -> list[str]:
-    return list(_class_folders(path))
+    places = list(_class_folders(path))
+    return list(DIVIDED) if places == [WHOLE] else places
 
 
 def _folders_read(path: Path, split: str) -> Source:
     """The pictures of the seven class folders; other folders are left out, with a warning.
 
+    A set that is not divided is divided here, by picture.
+
     Raises:
-        DataError: the class folders are empty.
+        DataError: the class folders are empty, or there are too few pictures to divide.
     """
-    place = _class_folders(path)[split]
-    others = [folder.name for folder in sorted(place.iterdir()) if folder.is_dir() and folder.name not in EXPRESSIONS]
-    if place != path:  # beside the classes of an undivided set lie its own splits
-        warn_left_out("folders that are no expression", others, len(others) + len(EXPRESSIONS))
+    places = _class_folders(path)
+    place = places.get(split) or places[WHOLE]
+    folders = [folder for folder in sorted(place.iterdir()) if folder.is_dir() and folder not in places.values()]
+    others = [folder.name for folder in folders if folder.name not in EXPRESSIONS]
+    warn_left_out("folders that are no expression", others, len(folders))
     files = [
         file for name in EXPRESSIONS for file in sorted((place / name).glob("*")) if file.suffix.lower() in _PICTURE
     ]
@@ -145,7 +150,8 @@ def _folders_read(path: Path, split: str) -> Source:
         "file": np.array([file.relative_to(path).as_posix() for file in files]),
         "expression": np.array([file.parent.name for file in files]),
     }
-    return Source("fer2013", labels_from_columns(columns), lambda i: files[i].read_bytes())
+    source = Source("fer2013", labels_from_columns(columns), lambda i: files[i].read_bytes())
+    return source if split in places else divide(source, split)
 
 
 FER2013_CSV = Layout("FER2013's CSV (emotion,pixels,Usage)", _csv_owns, _csv_splits, _csv_read)

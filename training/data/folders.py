@@ -47,7 +47,7 @@ def _read(path: Path, split: str) -> Source:
     A set that is not divided is divided here: by identity if its classes are people, else by picture.
 
     Raises:
-        DataError: there are too few to divide.
+        DataError: there are too few to divide, or the classes' names do not say what they show.
     """
     places = _split_folders(path)
     classes = sorted({name for place in places.values() for name in _classes(place)})
@@ -56,8 +56,10 @@ def _read(path: Path, split: str) -> Source:
         file for name in _classes(place) for file in sorted((place / name).iterdir()) if file.suffix.lower() in SUFFIXES
     ]
     index = np.searchsorted(classes, [file.parent.name for file in files])
-    columns = {"file": np.array([file.relative_to(path).as_posix() for file in files]), **columns_of(classes, index)}
-    source = Source(path.resolve().name, labels_from_columns(columns), lambda i: files[i].read_bytes())
+    name = path.resolve().name
+    names = np.array([file.relative_to(path).as_posix() for file in files])
+    columns = {"file": names, **columns_of(name, classes, index)}
+    source = Source(name, labels_from_columns(columns), lambda i: files[i].read_bytes())
     return source if split in places else divide(source, split)
 
 

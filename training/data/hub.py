@@ -106,7 +106,7 @@ def _class_columns(column: str, index: NDArray, names: list[str]) -> dict[str, N
     elif column == "age":
         found = {column: np.array([years(name) for name in names], object)[index]}
     elif column in _ANY_LABEL:
-        found = columns_of(names, index)
+        found = columns_of(f"the column {column!r}", names, index)
     else:  # no and yes, or people, in which case the number is the label
         found = {column: index} if column in (*ATTRIBUTES, "identity", "celeb_id") else {}
     unknown = np.array(None, object)

@@ -25,7 +25,7 @@ SPLIT_NAMES: Final = ("train", "validation", "test", *_ALIASES)
 
 
 class DataWarning(UserWarning):
-    """Part of a data set was left out; the message counts and names it."""
+    """Part of a data set was left out, which the message counts and names, or read in a way that may surprise."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,22 @@ def choose_split(there: Sequence[str], wanted: str | None, path: object) -> str:
         raise DataError(f"{path} has the splits {', '.join(there)}: choose one of them.")
     if canonical(wanted) in there:
         return canonical(wanted)
-    raise DataError(f"{path} has no split {wanted!r}: choose one of {', '.join(there)}.")
+    lends = canonical(wanted) == "validation" and "train" in there
+    advice = ", or let a recipe's hold_out keep a share of train for it" if lends else ""
+    raise DataError(f"{path} has no split {wanted!r}: choose one of {', '.join(there)}{advice}.")
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file without a byte-order mark; bytes that are not UTF-8 are as Python has them in paths."""
+    return file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
 
 
 def warn_left_out(what: str, names: Sequence[str], total: int) -> None:
     """Say once, as a DataWarning, how many of `total` were left out and which; nothing when `names` is empty."""
     if names:
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        warnings.warn(f"{len(names)} of {total} left out ({what}): {shown}.", DataWarning, stacklevel=3)
+        warnings.warn(f"{len(names)} of {total} left out ({what}): {shortened(names)}.", DataWarning, stacklevel=3)
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first five of `names`, and how many there are beside them."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

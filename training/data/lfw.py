@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from facekit.errors import DataError
-from training.data.layout import WHOLE, Layout, warn_left_out
+from training.data.layout import WHOLE, Layout, read_lines, warn_left_out
 from training.data.pairs import Pairs
 from training.data.source import Source, labels_from_columns
 from training.data.splits import DIVIDED, divide, subset
@@ -94,7 +94,7 @@ def read_pairs(folder: str | Path, name: str = "pairs.txt") -> Pairs:
     if file is None or not _owns(path):
         raise DataError(f"{path} lacks {name} or LFW's pictures: put both there.")
     index = {picture: i for i, picture in enumerate(_names(_pictures(path)))}
-    header, *lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()] or [[]]
+    header, *lines = [line.split() for line in read_lines(file) if line.strip()] or [[]]
     if not header or len(header) > 2 or not all(word.isdecimal() and int(word) for word in header):
         raise DataError(f"{file} has to start with the number of its folds and of pairs in each, such as '10 300'.")
     folds, each = (int(header[0]), int(header[1])) if len(header) == 2 else (1, int(header[0]))
@@ -142,7 +142,7 @@ def _names(files: list[Path]) -> list[str]:
 
 def _listed_people(file: Path) -> list[str]:
     """The names of `NAME count` lines below a first line that counts them; malformed lines are left out."""
-    lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines()[1:] if line.strip()]
+    lines = [line.split() for line in read_lines(file)[1:] if line.strip()]
     bad = [" ".join(line) for line in lines if len(line) != 2]
     warn_left_out(f"malformed lines of {file.name}", bad, len(lines))
     return [line[0] for line in lines if len(line) == 2]

@@ -8,7 +8,7 @@ import numpy as np
 from facekit.errors import DataError
 from facekit.images import SUFFIXES
 from training.data.classes import columns_of
-from training.data.layout import SPLIT_NAMES, WHOLE, Layout, canonical, warn_left_out
+from training.data.layout import SPLIT_NAMES, WHOLE, Layout, canonical, read_lines, warn_left_out
 from training.data.source import Source, labels_from_columns
 from training.data.splits import DIVIDED, divide
 
@@ -26,7 +26,7 @@ def _is_list(file: Path) -> bool:
     """Whether the first line ends in a label, and names a picture before it."""
     if not file.is_file():
         return False
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         words = lines.readline().rsplit(maxsplit=1)
     return len(words) == 2 and words[0].lower().endswith(SUFFIXES)
 
@@ -49,7 +49,8 @@ def _read(path: Path, split: str) -> Source:
     there are left out, with a warning.
 
     Raises:
-        DataError: a number has no line in `labels.txt`, or nothing of the split is left.
+        DataError: a number has no line in `labels.txt`, the names there do not say what they show, or nothing of the
+            split is left.
     """
     lists = _lists(path)
     lines = {name: _lines(file) for name, file in lists.items()}
@@ -61,14 +62,15 @@ def _read(path: Path, split: str) -> Source:
     if not found:
         raise DataError(f"No picture of {own} is there: its paths have to be absolute, or relative to {path}.")
     index = np.searchsorted(labels, [label for _, label in found])
-    columns = {"file": np.array([name for name, _ in found]), **columns_of(_named(path, labels), index)}
-    source = Source(path.resolve().name, labels_from_columns(columns), lambda i: (path / found[i][0]).read_bytes())
+    name = path.resolve().name
+    columns = {"file": np.array([file for file, _ in found]), **columns_of(name, _named(path, labels), index)}
+    source = Source(name, labels_from_columns(columns), lambda i: (path / found[i][0]).read_bytes())
     return source if split in lists else divide(source, split)
 
 
 def _lines(file: Path) -> list[tuple[str, str]]:
     """The path, which may hold blanks, and label of every line."""
-    lines = [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in read_lines(file) if line.strip()]
     pairs = [line.rsplit(maxsplit=1) for line in lines]
     bad = [line for line, pair in zip(lines, pairs, strict=True) if len(pair) != 2]
     warn_left_out(f"malformed lines of {file.name}", bad, len(lines))
@@ -85,7 +87,7 @@ def _named(path: Path, labels: list[str]) -> list[str]:
         return labels
     if not (path / _NAMES).is_file():
         return [f"class {label}" for label in labels]
-    names = (path / _NAMES).read_text(encoding="utf-8").split("\n")
+    names = read_lines(path / _NAMES)
     missing = [label for label in labels if int(label) >= len(names) or not names[int(label)].strip()]
     if missing:
         raise DataError(f"{path / _NAMES} names no class {missing[0]}: it needs a line for every number from 0 on.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -21,20 +22,21 @@ from rich.console import Console
 from rich.progress import track
 
 from facekit.align import FACE, FRAMINGS, Framing, crop_face
-from facekit.detect import EDITIONS, Detector, load_detector
+from facekit.detect import DETECTORS, EDITIONS, Detector, load_detector
 from facekit.detect.locate import locate_face
-from facekit.errors import DataError, ImageError
+from facekit.errors import DataError, ImageError, UnknownName
 from facekit.images import read_image
+from facekit.whole_file import whole_file
 from training.data.layout import DataWarning, warn_left_out
 from training.data.source import LabelArrays, Source
-from training.data.splits import subset
-from training.data.unfinished import Unfinished
+from training.data.splits import digests, subset
+from training.data.unfinished import Unfinished, writing
 from training.records import write_text
 
 MARGIN = 16
 """Pixels kept around the canonical crop, for augmentation to move in."""
 
-_LABEL = "label_"
+_MADE = "made.npz"
 _AHEAD = 32  # pictures a worker that are read before they are cropped
 
 
@@ -46,20 +48,24 @@ Cropped = tuple[NDArray[np.uint8], bool] | str
 class Prepared:
     """N crops (N, H, W, 3) uint8 with their margin, mapped from disk, and their labels.
 
-    `found` (N,) is True where landmarks were found.
+    `found` (N,) is True where landmarks were found. `rows` (N,) are the pictures' indices in their source, all of them
+    if None.
     """
 
     name: str
     crops: NDArray[np.uint8]
     labels: LabelArrays
     found: NDArray[np.bool_]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
 
     def subset(self, mask: NDArray[np.bool_]) -> "Prepared":
         """The rows where `mask` (N,) is True, copied into memory."""
-        return Prepared(self.name, self.crops[mask], {k: v[mask] for k, v in self.labels.items()}, self.found[mask])
+        labels = {key: values[mask] for key, values in self.labels.items()}
+        rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        return Prepared(self.name, self.crops[mask], labels, self.found[mask], rows)
 
 
 def prepare(
@@ -68,14 +74,19 @@ def prepare(
     """Crop every picture of `source` into `folder`; what is already there is reused, also when it is not complete.
 
     Damaged pictures are left out, with a warning that counts them, and named in `folder/damaged.txt`. Nothing
-    half-written is taken for complete: the labels are written last. Crops of other pictures, or by another detector or
-    edition of it, or of another framing, are made again. Of several processes that want the same folder one crops, the
-    others wait for it.
+    half-written is taken for complete: `made.npz`, which says of what the crops were made, is written last. Crops of
+    other pictures, whatever their names, or by another detector or edition of it, or of another framing, are made
+    again; labels are always those of `source`. Of several processes that want the same folder one crops, the others
+    wait for it.
 
     Raises:
-        DataError: no picture could be read, or a worker was killed.
+        UnknownName: there is no such detector.
+        DataError: no picture could be read, a worker was killed, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if detector not in DETECTORS:
+        raise UnknownName.among("detector", detector, DETECTORS)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         held = lock.acquire(blocking=False)
@@ -87,18 +98,37 @@ def prepare(
 
 
 def _prepare(source: Source, folder: Path, detector: str, framing: Framing, workers: int) -> Prepared:
+    pictures = sha256(b"".join(digests(source))).hexdigest()
+    made_of = json.dumps([detector, EDITIONS[detector], framing.name, MARGIN, pictures])
+    if not _is_made(folder, made_of):
+        if (folder / _MADE).exists():
+            warnings.warn(
+                f"{folder} holds crops of other pictures, or by another detector: they are made again.",
+                DataWarning,
+                stacklevel=3,
+            )
+        _make(source, folder, detector, framing, workers, made_of)
+    with np.load(folder / _MADE) as made:
+        kept, found = made["kept"], made["found"]
+    whole = Prepared(source.name, np.load(folder / "crops.npy", mmap_mode="r"), source.labels, found)
+    return whole if kept.all() else whole.subset(kept)
+
+
+def _is_made(folder: Path, made_of: str) -> bool:
+    """Whether `folder` holds whole crops of just that."""
+    try:
+        with np.load(folder / _MADE) as made:
+            same, count = str(made["made_of"]) == made_of, len(made["kept"])
+        return same and len(np.load(folder / "crops.npy", mmap_mode="r")) == count
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False
+
+
+def _make(source: Source, folder: Path, detector: str, framing: Framing, workers: int, made_of: str) -> None:
+    """Crop what is not cropped yet. `made_of` says what the crops depend on."""
     width, height = (side + 2 * MARGIN for side in framing.size)
-    made_by = f"{detector}, edition {EDITIONS[detector]}"
-    if _is_made(folder, source, made_by, (height, width)):
-        return load_prepared(folder, source.name)
-    if (folder / "labels.npz").exists():
-        warnings.warn(
-            f"{folder} holds crops of other pictures, or by another detector: they are made again.",
-            DataWarning,
-            stacklevel=3,
-        )
     files = source.labels["file"].tolist()
-    unfinished = Unfinished(folder, (len(source), height, width, 3), json.dumps([made_by, framing.name, files]))
+    unfinished = Unfinished(folder, (len(source), height, width, 3), made_of)
     rows = np.array([i for i in range(len(source)) if i not in unfinished.found], np.int64)
     damaged: dict[int, str] = {}
     jobs = crop_pictures(subset(source, rows), load_detector(detector), framing, workers=workers, margin=MARGIN)
@@ -118,43 +148,13 @@ def _prepare(source: Source, folder: Path, detector: str, framing: Framing, work
             f"None of the {len(source)} pictures of {source.name} could be read: {damaged.get(0, 'it is empty')}"
         )
     warn_left_out("damaged pictures", [files[i] for i in damaged], len(source))
-    write_text(folder / "damaged.txt", "".join(f"{files[i]}: {why}\n" for i, why in damaged.items()))
-    own: dict[str, NDArray] = {
-        "found": np.array([unfinished.found.get(i, False) for i in range(len(source))]),
-        "kept": np.array([i not in damaged for i in range(len(source))]),
-        "detector": np.array(made_by),
-    }
-    with (folder / "labels.part").open("wb") as file:
-        np.savez_compressed(file, **_prefixed(own, source.labels))  # type: ignore[arg-type]
-    (folder / "labels.part").replace(folder / "labels.npz")
+    found = np.array([unfinished.found.get(i, False) for i in range(len(source))])
+    kept = np.array([i not in damaged for i in range(len(source))])
+    with writing(folder):
+        write_text(folder / "damaged.txt", "".join(f"{files[i]}: {why}\n" for i, why in damaged.items()))
+        with whole_file(folder / _MADE) as place, place.open("wb") as file:
+            np.savez_compressed(file, found=found, kept=kept, made_of=np.array(made_of))
     unfinished.discard()
-    return load_prepared(folder, source.name)
-
-
-def _is_made(folder: Path, source: Source, made_by: str, size: tuple[int, int]) -> bool:
-    """Whether `folder` holds whole crops of these pictures, of this size (height, width), by this very detector."""
-    try:
-        with np.load(folder / "labels.npz") as arrays:
-            same = np.array_equal(arrays[f"{_LABEL}file"], source.labels["file"])
-            same = same and str(arrays["detector"]) == made_by
-        return same and np.load(folder / "crops.npy", mmap_mode="r").shape[1:3] == size
-    except (OSError, ValueError, KeyError, BadZipFile):
-        return False
-
-
-def _prefixed(own: dict[str, NDArray], labels: LabelArrays) -> dict[str, NDArray]:
-    """Names for numpy's archive, whose writer has a parameter called `file` itself."""
-    return own | {_LABEL + key: value for key, value in labels.items()}
-
-
-def load_prepared(folder: Path, name: str) -> Prepared:
-    """What `prepare` left in `folder`."""
-    with np.load(folder / "labels.npz") as arrays:
-        kept, found = arrays["kept"], arrays["found"]
-        labels = {key.removeprefix(_LABEL): arrays[key] for key in arrays if key.startswith(_LABEL)}
-    crops = np.load(folder / "crops.npy", mmap_mode="r")
-    whole = Prepared(name, crops, labels, found)
-    return whole if kept.all() else whole.subset(kept)
 
 
 def crop_pictures(

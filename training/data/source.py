@@ -77,8 +77,14 @@ def labels_from_columns(columns: Mapping[str, NDArray]) -> LabelArrays:
                     _whole(_numbers(columns, name)) if target == "identity" else columns[name].astype(np.str_)
                 )
     files = columns.get("file")
-    labels["file"] = files.astype(np.str_) if files is not None else np.array([f"row {i}" for i in range(count)])
+    rows = [f"row {i}" for i in range(count)] if files is None else files.astype(np.str_).tolist()
+    labels["file"] = np.array([_printable(name) for name in rows], np.str_)
     return labels
+
+
+def _printable(name: str) -> str:
+    """A file name that any report can hold; the bytes of one that is not UTF-8 as backslash escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _numbers(columns: Mapping[str, NDArray], name: str) -> NDArray[np.float64]:

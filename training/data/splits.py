@@ -14,6 +14,8 @@ from training.data.source import Source
 DIVIDED: Final = ("train", "validation", "test", WHOLE)
 """The splits of a set that has no official ones; see `divide`."""
 
+_NOTHING: Final = sha256(b"").digest()
+
 
 def subset(source: Source, indices: NDArray[np.int64], name: str | None = None) -> Source:
     """The pictures of `source` at `indices` ((M,) integers), in that order."""
@@ -63,20 +65,42 @@ def divide(source: Source, split: str) -> Source:
 def without_copies(
     source: Source, others: Sequence[Source], what: str = "copies of pictures to measure with"
 ) -> Source:
-    """`source` less the pictures that are in one of `others` too, byte for byte; a warning says `what` they are."""
-    seen = {digest for other in others for digest in _digests(other)} - {sha256(b"").digest()}
-    copied = np.array([digest in seen for digest in _digests(source)], bool)
-    warn_left_out(what, source.labels["file"][copied].tolist(), len(source))
-    return subset(source, np.flatnonzero(~copied)) if copied.any() else source
+    """`source` less the pictures that are in one of `others` too, byte for byte; a warning says `what` they are.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    seen = {digest for other in others for digest in digests(other)} - {_NOTHING}
+    return _without(source, [digest in seen for digest in digests(source)], what)
 
 
-def _digests(source: Source) -> Iterator[bytes]:
+def without_repeats(source: Source) -> Source:
+    """`source` with the first alone of pictures that are the same byte for byte; a warning counts the others."""
+    seen: set[bytes] = set()
+    repeated = []
+    for digest in digests(source):
+        repeated.append(digest in seen)
+        seen |= {digest} - {_NOTHING}
+    return _without(source, repeated, "copies of each other")
+
+
+def _without(source: Source, unwanted: list[bool], what: str) -> Source:
+    if not any(unwanted):
+        return source
+    if all(unwanted):
+        raise DataError(f"All {len(source)} pictures of {source.name} are {what}: choose other data.")
+    mask = np.array(unwanted)
+    warn_left_out(what, source.labels["file"][mask].tolist(), len(source))
+    return subset(source, np.flatnonzero(~mask))
+
+
+def digests(source: Source) -> Iterator[bytes]:
     """The SHA-256 of every picture; of nothing, where it cannot be read."""
     for i in range(len(source)):
         try:
             yield sha256(source.read(i) or b"").digest()
         except OSError:
-            yield sha256(b"").digest()
+            yield _NOTHING
 
 
 def _keys(source: Source) -> NDArray[np.str_]:

@@ -1,11 +1,16 @@
 """Crops that are being made: what is on disk already, so that a killed preparation goes on where it was."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from facekit.errors import DataError
 
 BLOCK: Final = 256
 """Crops between two times that they are written through to the disk: as many are lost, at most, when all is killed."""
@@ -26,6 +31,9 @@ class Unfinished:
     Attributes:
         crops: (N, H, W, 3) uint8, mapped from disk.
         found: by row, whether the face was found.
+
+    Raises:
+        DataError: the disk has no room for all crops, or the folder cannot be written.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int, int], what: str) -> None:
@@ -33,10 +41,11 @@ class Unfinished:
         heading, crops = sha256(what.encode()).hexdigest(), folder / "crops.npy"
         logged = _logged(self._log, heading) if _shape(crops) == shape else None
         if logged is None:
-            for name in ("labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
-                (folder / name).unlink(missing_ok=True)
-            np.lib.format.open_memmap(crops, mode="w+", dtype=np.uint8, shape=shape)
-            self._log.write_text(f"{heading}\n")
+            with writing(folder):
+                for name in ("made.npz", "labels.npz", "crops.log", "crops.npy"):  # what maps the old crops keeps them
+                    (folder / name).unlink(missing_ok=True)
+                _allocate(crops, shape)
+                self._log.write_text(heading)
         self.found = logged or {}
         self.crops = np.lib.format.open_memmap(crops, mode="r+")
 
@@ -47,16 +56,55 @@ class Unfinished:
             self.flush()
 
     def flush(self) -> None:
-        """Write through to the disk."""
-        self.crops.flush()
-        with self._log.open("a") as log:
-            log.write("".join(f"{row} {int(found)}\n" for row, found in self._waiting.items()))
+        """Write through to the disk.
+
+        Raises:
+            DataError: the disk is full or cannot be written.
+        """
+        with writing(self._log.parent), self._log.open("a") as log:
+            self.crops.flush()
+            log.write("".join(f"\n{row} {int(found)}" for row, found in self._waiting.items()))
         self.found |= self._waiting
         self._waiting.clear()
 
     def discard(self) -> None:
         """Forget what was done; the crops stay."""
         self._log.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What the block writes into `folder`.
+
+    Raises:
+        DataError: the disk is full or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"Cannot write crops into {folder} ({error.strerror or error}): make room there or choose another place."
+        ) from None
+
+
+def _allocate(file: Path, shape: tuple[int, ...]) -> None:
+    """An array of zeros that has its place on the disk: without, a full disk kills whoever writes to its mapping.
+
+    Raises:
+        OSError: it has no room, or cannot be written; the file is not there.
+    """
+    try:
+        zeros = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+        with file.open("r+b") as there:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(there.fileno(), 0, file.stat().st_size)
+            else:
+                there.seek(zeros.offset)  # type: ignore[attr-defined]
+                for _ in range(len(zeros)):
+                    there.write(bytes(zeros[0].size))
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _shape(crops: Path) -> tuple[int, ...] | None:
