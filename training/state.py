@@ -52,11 +52,15 @@ def save_state(
     accelerator.wait_for_everyone()
 
 
+def saved_state(folder: Path) -> Path | None:
+    """The newest whole state of a run; None where it has none yet."""
+    return next((folder / name for name in (LAST, _BEFORE) if (folder / name).is_dir()), None)
+
+
 def load_state(accelerator: Accelerator, folder: Path) -> None:
     """Load the newest whole state of a run; nothing where it has none yet."""
-    there = [folder / name for name in (LAST, _BEFORE) if (folder / name).is_dir()]
-    if there:
-        accelerator.load_state(str(there[0]))
+    if state := saved_state(folder):
+        accelerator.load_state(str(state))
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
