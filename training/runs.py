@@ -105,11 +105,10 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The repository's present commit, with "+" where files differ from it; None outside a repository."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-    )
+    """The repository's present commit, with "+" where files differ from it; None outside a repository, or without git."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
     return done.stdout.strip() or None

@@ -7,7 +7,7 @@ import pytest
 
 from facekit.errors import RecipeError
 from tests.training.test_loop import tiny
-from training.runs import run_folder
+from training.runs import commit, run_folder
 from training.state import LAST
 
 
@@ -73,3 +73,8 @@ def test_a_run_that_saved_nothing_begins_again(tmp_path: Path) -> None:
     folder = run_folder(tiny(tmp_path, seed=1))
     assert run_folder(tiny(tmp_path, seed=2), resume=True) == folder
     assert json.loads((folder / "recipe.json").read_text())["seed"] == 2
+
+
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit() is None
