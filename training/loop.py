@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,9 +35,9 @@ from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
-from training.state import keep_records, load_state, save_state
+from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
-from training.validation import score, validate
+from training.validation import check_labels, score, validate
 
 Callback = Callable[["Loop"], None]
 
@@ -73,6 +74,7 @@ class Loop:
         start = None if recipe.init is None else find_checkpoint(recipe.init)
         self.parent = _parent(recipe, start)
         self.network = model = _network(recipe, start).to(device).to(memory_format=torch.channels_last)
+        _check_sizes(model, recipe)
         optimizer = build_optimizer(model, recipe)
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
@@ -86,6 +88,7 @@ class Loop:
             answers = teacher_targets(recipe, train, device)
         for targets, answer in zip(self.pictures.targets, answers, strict=True):
             targets |= answer
+        check_labels(recipe, self.pictures.targets, validation)
         attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
         self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(device)
         if recipe.losses.uncertainty:
@@ -209,7 +212,7 @@ class Loop:
             self.record = self._measure(seconds)
             self._call("validated")
         self.record = broadcast_object_list([self.record])[0]
-        full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
+        full_size = view_size(self.recipe, self.epoch - 1) == last_size(self.recipe)
         better = full_size and self.record["score"] > self.best
         if better:
             self.best, self.best_epoch = self.record["score"], self.epoch
@@ -239,13 +242,15 @@ class Loop:
             network=self.recipe.network,
             tasks=self.recipe.tasks,
             framing=self.recipe.framing,
-            input_size=view_size(self.recipe, self.recipe.epochs),
+            input_size=last_size(self.recipe),
             training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
 
     def _out_of_patience(self) -> bool:
-        return self.recipe.patience is not None and self.epoch - self.best_epoch >= self.recipe.patience
+        """Whether too long nothing has been better; what comes before the last size is not compared."""
+        patience = self.recipe.patience
+        return patience is not None and 0 < self.best_epoch <= self.epoch - patience
 
     def _call(self, event: str) -> None:
         for callback in self._callbacks[event]:
@@ -268,9 +273,14 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
     folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
+    try:
+        loop = Loop(recipe, train, validation, folder)
+    except BaseException:
+        if state.is_main_process and saved_state(folder) is None:
+            shutil.rmtree(folder)  # nothing was learned in it
+        raise
     if state.is_main_process:
         write_splits(folder / "splits.json", recipe, train, validation)
-    loop = Loop(recipe, train, validation, folder)
     add_alarms(loop)
     if track:
         add_curves(loop)
@@ -293,6 +303,11 @@ def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
     share = [share for first, share in recipe.sizes if first <= epoch][-1]
     width, height = recipe.input_size or FRAMINGS[recipe.framing].size
     return round(width * share), round(height * share)
+
+
+def last_size(recipe: Recipe) -> tuple[int, int]:
+    """Width and height of the pictures of the last epoch, in pixels: the network's, once it is trained."""
+    return view_size(recipe, recipe.epochs - 1)
 
 
 def _with_start(recipe: Recipe) -> Recipe:
@@ -330,6 +345,24 @@ def _network(recipe: Recipe, start: Path | None) -> HeadedNet:
         if rest is None or rest.unexpected_keys or any(not key.startswith("heads.") for key in rest.missing_keys):
             raise RecipeError(f"Field init: {recipe.init} is another network than architecture and network describe.")
     return model
+
+
+def _check_sizes(model: HeadedNet, recipe: Recipe) -> None:
+    """Show the network an empty picture of every size.
+
+    Raises:
+        RecipeError: there is one that it does not take.
+    """
+    device = next(model.parameters()).device
+    for width, height in dict.fromkeys(view_size(recipe, first) for first, _ in recipe.sizes):
+        try:
+            with torch.no_grad():
+                model.eval()(torch.zeros(1, 3, height, width, device=device))
+        except RuntimeError as error:
+            raise RecipeError(
+                f"Field input_size: {recipe.architecture} does not take pictures of {width}x{height} pixels "
+                f"({str(error).splitlines()[0]}); leave out input_size and sizes, or change network."
+            ) from None
 
 
 def _workers(recipe: Recipe, accelerator: Accelerator) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, one_hot
 
 from facekit.labels import ATTRIBUTES, MAX_AGE
-from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Tasks
+from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Task, Tasks
 from training.recipe import Losses
 
 Targets = dict[str, Tensor]
@@ -88,6 +88,21 @@ class Criterion(nn.Module):
             case ExpressionTask():
                 shares = mix_labels(targets["expression"], targets["expression_label"], self.weights.single_label)
                 return soft_cross_entropy(logits, shares)
+
+
+def known_rows(task: Task, targets: Targets) -> Tensor:
+    """(B,) bool: of which pictures a head has something to learn from the labels."""
+    match task:
+        case AttributesTask(names=names):
+            return ~targets["attributes"][:, columns(names)].isnan().all(1)
+        case CombinationsTask():
+            return ~combination_shares(targets["attributes"], task).isnan().any(1)
+        case AgeTask():
+            return ~targets["age"].isnan()
+        case ExpressionTask():
+            return ~targets["expression"].isnan().any(1)
+        case IdentityTask():
+            return targets["identity"] >= 0
 
 
 def columns(names: tuple[str, ...]) -> list[int]:

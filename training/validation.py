@@ -6,11 +6,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facekit.answers import Answers, decode
+from facekit.errors import RecipeError
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
-from facekit.tasks import IdentityTask, Tasks
+from facekit.tasks import IdentityTask, Task, Tasks
 from training.augment import centre
 from training.batches import normalize, training_targets
 from training.data.prepare import Prepared
+from training.losses import TEACHER, known_rows
+from training.recipe import Recipe
 
 _BATCH = 128
 _MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
@@ -32,6 +35,34 @@ def crop_logits(
             logits = {task: (values + flipped[task]) / 2 for task, values in logits.items()}
         outputs.append({task: values.float().cpu() for task, values in logits.items()})
     return {task: torch.cat([part[task] for part in outputs]) for task in outputs[0]}
+
+
+def check_labels(recipe: Recipe, targets: list[dict[str, NDArray]], validation: list[Prepared]) -> None:
+    """Every head needs labels, or a teacher's answers, to learn from, and the best epoch some to be chosen by.
+
+    Args:
+        targets: of every training set.
+
+    Raises:
+        RecipeError: there are none.
+    """
+    shown = [training_targets(part) for part in validation]
+    for head, task in recipe.tasks.items():
+        taught = any(TEACHER + head in part for part in targets)
+        if not taught and not any(_known(task, part) for part in targets):
+            raise RecipeError(f"Field tasks.{head}: no training picture has a label for it: add data that has.")
+    if not any(_known(task, part) for task in recipe.tasks.values() for part in shown):
+        raise RecipeError(
+            f"Field data: no validation picture has a label for {', '.join(recipe.tasks)}, so that no epoch would be "
+            "the best: add data that has, or set hold_out."
+        )
+
+
+def _known(task: Task, targets: dict[str, NDArray]) -> bool:
+    """Whether there is any label for a task; a few rows at a time, as the first mostly have one."""
+    parts = [range(i, i + _BATCH) for i in range(0, len(targets["age"]), _BATCH)]
+    rows = ({key: torch.from_numpy(values[part.start : part.stop]) for key, values in targets.items()} for part in parts)
+    return any(known_rows(task, part).any() for part in rows)
 
 
 def validate(

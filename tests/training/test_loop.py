@@ -164,6 +164,43 @@ def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
     assert loop.epoch < 9
 
 
+def test_patience_begins_with_the_last_size(tmp_path: Path) -> None:
+    recipe = tiny(tmp_path, epochs=9, patience=1, learning_rate=1e-12, ema=0, sizes=[[0, 0.25], [3, 0.5]])
+    loop = make_loop(recipe, tmp_path / "run")
+    assert read_checkpoint(loop.run()).config.input_size == (56, 64)
+    assert 4 <= loop.best_epoch == loop.epoch - 1
+
+
+def test_a_size_that_is_never_reached_is_not_kept(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, sizes=[[0, 0.5], [2, 1.0]]), tmp_path / "run")
+    assert read_checkpoint(loop.run()).config.input_size == (56, 64)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"tasks": {"expression": {"kind": "expression"}}}, r"Field tasks\.expression: no training picture has a label"),
+        ({"architecture": "imdb-wiki-cnn", "network": {}, "input_size": [48, 48]}, "does not take pictures of 24x24"),
+        ({"sizes": [[0, 0.001]]}, "does not take pictures of 0x0 pixels"),
+    ],
+)
+def test_a_run_that_cannot_start_leaves_no_folder(
+    fields: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(32, 1)]))
+    with pytest.raises(RecipeError, match=message):
+        fit(tiny(tmp_path / "runs", **fields))
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_the_best_epoch_needs_labels_to_be_chosen_by(tmp_path: Path) -> None:
+    unlabelled = generated(32, 1)
+    for key in ("attributes", "age"):
+        unlabelled.labels[key][:] = np.nan
+    with pytest.raises(RecipeError, match="no validation picture has a label for attributes, age"):
+        Loop(tiny(tmp_path), [generated(64, 0)], [unlabelled], tmp_path)
+
+
 def test_out_of_memory_names_the_batch_to_try(tmp_path: Path) -> None:
     loop = make_loop(tiny(tmp_path), tmp_path / "run")
 
