@@ -23,8 +23,9 @@ class Run(NamedTuple):
 
     @property
     def best(self) -> dict[str, Any]:
-        """The epoch whose weights were kept: the first of the highest score."""
-        return max(self.epochs, key=lambda epoch: epoch["score"])
+        """The epoch whose weights were kept; in logs that do not say which, the first of the highest score."""
+        kept = [epoch for epoch in self.epochs if epoch["epoch"] == self.epochs[-1].get("best_epoch")]
+        return kept[0] if kept else max(self.epochs, key=lambda epoch: epoch["score"])
 
     @property
     def minutes(self) -> float:

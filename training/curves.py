@@ -52,7 +52,7 @@ def add_curves(loop: Loop) -> None:
 
     def draw_epoch(loop: Loop) -> None:
         record = loop.record
-        parts = ("validation", "dead", "spread")
+        parts = ("validation", "validation_loss", "dead", "spread")
         whole = ("epoch", "score", "pictures_per_second", "waiting")
         figures = {name.replace("_", " "): record[name] for name in whole}
         run.log(figures | {k: v for part in parts for k, v in _named(part, record.get(part, {})).items()}, loop.step)
@@ -98,7 +98,7 @@ def dead_table(folder: Path) -> Table:
 
 
 def _named(part: str, figures: dict[str, float]) -> dict[str, float]:
-    return {f"{part}/{name}": value for name, value in figures.items()}
+    return {f"{part.replace('_', ' ')}/{name}": value for name, value in figures.items()}
 
 
 def _trackio(runs: Path) -> Any:

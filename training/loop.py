@@ -37,7 +37,7 @@ from training.runs import finished_run, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
-from training.validation import check_labels, score, validate
+from training.validation import check_labels, score_of, validate
 
 Callback = Callable[["Loop"], None]
 
@@ -197,39 +197,54 @@ class Loop:
             TrainingError: one is not finite.
         """
         self.losses = losses
-        wrong = [task for task, value in losses.items() if not math.isfinite(value)]
-        if wrong:
-            raise TrainingError(
-                f"The loss of {', '.join(wrong)} is {losses[wrong[0]]} at step {self.step}: lower learning_rate "
-                f"({self.recipe.learning_rate:g}) and start again, or go on from the last epoch with --resume."
-            )
+        self._check_finite({f"loss of {task}": value for task, value in losses.items()})
+
+    def _check_finite(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                start = f", from epoch {self.best_epoch} by init={self.folder / 'best'}" if self.best_epoch else ""
+                raise TrainingError(
+                    f"The {name} is {value} at step {self.step}: lower learning_rate "
+                    f"({self.recipe.learning_rate:g}) and start again{start}."
+                )
 
     def _finish_epoch(self) -> None:
-        """Validate the averaged weights, keep them if they are the best, and save what a resume needs."""
+        """Validate the averaged weights, keep them if they are the best, and save what a resume needs.
+
+        Raises:
+            TrainingError: they are not fit to be saved, or cannot be.
+        """
         seconds = perf_counter() - self._started
         self.epoch += 1
         if self.accelerator.is_main_process:
             self.record = self._measure(seconds)
-            self._call("validated")
         self.record = broadcast_object_list([self.record])[0]
-        full_size = view_size(self.recipe, self.epoch - 1) == last_size(self.recipe)
-        better = full_size and self.record["score"] > self.best
+        score, losses = self.record["score"], self.record["validation_loss"]
+        self._check_finite({f"validation loss of {task}": value for task, value in losses.items()})
+        self._check_finite({"validation score": score})
+        merit = score if self.recipe.best_by == "score" else -sum(losses.values())
+        better = view_size(self.recipe, self.epoch - 1) == last_size(self.recipe) and merit > self.best
         if better:
-            self.best, self.best_epoch = self.record["score"], self.epoch
+            self.best, self.best_epoch = merit, self.epoch
+        self.record["best_epoch"] = self.best_epoch
+        if self.accelerator.is_main_process:
+            self._call("validated")
         save_state(self.accelerator, self.folder, self.record, self._write_best if better else None)
         self._call("epoch")
 
     def _measure(self, seconds: float) -> dict[str, Any]:
         """This epoch's line of the log."""
         size = view_size(self.recipe, self.epoch - 1)
-        figures = validate(self.ema.module, self.recipe.tasks, self.validation, size, self.accelerator.device)
+        device = self.accelerator.device
+        figures, losses = validate(self.ema.module, self.criterion, self.validation, size, device)
         return {
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": learning_rate(self.recipe, self.step - 1),
             "loss": self.losses,
             "validation": figures,
-            "score": score(figures),
+            "validation_loss": losses,
+            "score": score_of(figures),
             "seconds": round(seconds, 3),
             "pictures_per_second": round(len(self.batches) * self.recipe.batch_size / seconds, 1),
             "waiting": round(self._waited / seconds, 4),

@@ -42,11 +42,16 @@ class Criterion(nn.Module):
 
     def forward(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Logits (B, size) by head to one scalar a head; with a gradient also where the batch has no labels for it."""
-        losses = {head: self._weight(head) * self._taught(head, logits[head].float(), targets) for head in self.tasks}
+        losses = self.weighted(logits, targets)
         if not self.weights.uncertainty:
             return losses
         pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
         return {head: loss * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
+
+    def weighted(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
+        """The losses of the heads that `logits` has, without the learned variances."""
+        heads = [head for head in self.tasks if head in logits]
+        return {head: self._weight(head) * self._taught(head, logits[head].float(), targets) for head in heads}
 
     def _weight(self, head: str) -> float:
         return self.weights.heads.get(head, getattr(self.weights, self.tasks[head].kind))

@@ -26,7 +26,7 @@ from training.losses import columns
 from training.optimizer import FACTOR
 from training.runs import RunWarning
 from training.state import read_log
-from training.validation import validate
+from training.validation import crop_logits
 
 DEAD, SPREAD = "dead", "spread"
 """Keys of the log: the share of dead units by layer, and how much a head's answers differ between pictures."""
@@ -228,7 +228,8 @@ class _Alarms:
         self.heads: dict[str, HeadAnswers] = {}
         self.said: set[str] = set()
         self.units = DeadUnits(self.net)
-        validate(self.net, self.tasks, loop.validation, view_size(loop.recipe, 0), loop.accelerator.device)
+        for part in loop.validation:
+            crop_logits(self.net, part, view_size(loop.recipe, 0), loop.accelerator.device, mirror=True)
         self.start = self.units.shares()  # a resumed loop is built with the same weights, so this is the same again
         self.net.register_forward_hook(lambda net, crops, logits: self.logits.append(_on_cpu(logits)))
 

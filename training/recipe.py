@@ -162,7 +162,9 @@ class Recipe(RunRecipe):
         learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
         step_down: share of the steps after which the rate falls tenfold, again and again; with `decay: 0` this is the
             step-down policy of Caffe and DIGITS.
-        patience: stop after this many epochs without a better validation score; `null` for never.
+        best_by: what makes an epoch the best one, whose weights are kept: the "score" of its validation figures, or
+            the smallest validation "loss".
+        patience: stop after this many epochs that are no better than the best; `null` for never.
         ema: decay of the moving average of the weights (less over the first updates, see `ema.moving_average`), which
             is what is evaluated and kept; 0 for the weights as they are.
         workers: processes that read and augment pictures beside the training; by default none on a CPU, which they
@@ -183,6 +185,7 @@ class Recipe(RunRecipe):
     warmup: int = Field(300, ge=0)
     decay: float = Field(0.3, ge=0, le=1)
     step_down: float | None = Field(None, gt=0, lt=1)
+    best_by: Literal["score", "loss"] = "score"
     patience: int | None = Field(None, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     workers: int | None = Field(None, ge=0)

@@ -24,8 +24,10 @@ def save_state(
     """Write `last/` (model, optimizer, random state), the log's next line, and the best checkpoint if it is a new one.
 
     Raises:
-        TrainingError: the disk is full or cannot be written; the state of the epoch before is still whole.
+        TrainingError: the weights are not finite, or the disk is full or cannot be written; the state of the epoch
+            before is still whole.
     """
+    _check_weights(accelerator, record["epoch"])
     part, last, before = folder / _PART, folder / LAST, folder / _BEFORE
     try:
         if accelerator.is_main_process:
@@ -50,6 +52,16 @@ def save_state(
             f"{record['epoch'] - 1} with --resume."
         ) from None
     accelerator.wait_for_everyone()
+
+
+def _check_weights(accelerator: Accelerator, epoch: int) -> None:
+    """Nothing good ever comes of weights that are not finite, least of all in place of the last good ones."""
+    for model in accelerator._models:  # accelerate's own list of what it saves
+        if not all(values.isfinite().all() for values in model.state_dict().values()):
+            raise TrainingError(
+                f"The weights are not finite after epoch {epoch}, so that epoch {epoch - 1} stays the last one saved: "
+                "lower the learning rate and start again."
+            )
 
 
 def saved_state(folder: Path) -> Path | None:

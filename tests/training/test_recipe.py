@@ -94,6 +94,11 @@ def test_the_small_form_replaces_fields_and_has_its_own_name() -> None:
     assert load_recipe("celeba-cnn-gender", ["epochs=2"], small=True).epochs == 2
 
 
+def test_systems_that_were_stopped_or_chosen_by_validation_loss_are() -> None:
+    by_loss = {name for name in list_recipes("classifier") if load_recipe(name).best_by == "loss"}
+    assert by_loss == {*(name for name in list_recipes() if name.startswith("imdbwiki-")), "realtime-gender"}
+
+
 def test_every_recipe_has_a_small_form() -> None:
     assert all(load_any_recipe(name, small=True).name == f"{name}-small" for name in list_recipes())
 
