@@ -33,7 +33,7 @@ from training.losses import Criterion
 from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
-from training.runs import finished_run, provenance, run_folder
+from training.runs import finished_run, out_of_patience, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
@@ -150,7 +150,8 @@ class Loop:
             task = progress.add_task(
                 self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step
             )
-            while self.epoch < self.recipe.epochs and not self._out_of_patience():
+            recipe = self.recipe
+            while self.epoch < recipe.epochs and not out_of_patience(recipe, self.epoch, self.best_epoch):
                 self._train_epoch(lambda text: progress.update(task, completed=self.step, description=text))
                 self._finish_epoch()
         self._call("end")
@@ -261,11 +262,6 @@ class Loop:
             training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
-
-    def _out_of_patience(self) -> bool:
-        """Whether too long nothing has been better; what comes before the last size is not compared."""
-        patience = self.recipe.patience
-        return patience is not None and 0 < self.best_epoch <= self.epoch - patience
 
     def _call(self, event: str) -> None:
         for callback in self._callbacks[event]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from facekit.errors import RecipeError
-from training.recipe import RunRecipe
+from training.recipe import Recipe, RunRecipe
 from training.records import write_text
 from training.state import read_log, saved_state
 
@@ -87,9 +87,22 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
 def finished_run(recipe: RunRecipe) -> Path | None:
     """The best checkpoint of the newest run of this recipe that has come to its end."""
     for folder in reversed(_runs_of(recipe)):
-        if len(read_log(folder)) >= recipe.epochs and (folder / "best").is_dir():
+        if _is_finished(read_log(folder), recipe) and (folder / "best").is_dir():
             return folder / "best"
     return None
+
+
+def _is_finished(epochs: list[dict[str, Any]], recipe: RunRecipe) -> bool:
+    """Whether a run has had all its epochs, or has run out of patience."""
+    if len(epochs) >= recipe.epochs:
+        return True
+    best = epochs[-1].get("best_epoch") if epochs else None
+    return isinstance(recipe, Recipe) and out_of_patience(recipe, len(epochs), best or 0)
+
+
+def out_of_patience(recipe: Recipe, epoch: int, best_epoch: int) -> bool:
+    """Whether nothing has been better for too long; what comes before the last size is not compared (0 for none)."""
+    return recipe.patience is not None and 0 < best_epoch <= epoch - recipe.patience
 
 
 def provenance(recipe: RunRecipe) -> dict[str, Any]:

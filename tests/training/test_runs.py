@@ -7,7 +7,7 @@ import pytest
 
 from facekit.errors import RecipeError
 from tests.training.test_loop import tiny
-from training.runs import commit, run_folder
+from training.runs import commit, finished_run, run_folder
 from training.state import LAST
 
 
@@ -73,6 +73,18 @@ def test_a_run_that_saved_nothing_begins_again(tmp_path: Path) -> None:
     folder = run_folder(tiny(tmp_path, seed=1))
     assert run_folder(tiny(tmp_path, seed=2), resume=True) == folder
     assert json.loads((folder / "recipe.json").read_text())["seed"] == 2
+
+
+def test_a_run_that_ran_out_of_patience_is_finished(tmp_path: Path) -> None:
+    folder = begun(tmp_path, "001-tiny")
+    (folder / "best").mkdir()
+    recipe = tiny(tmp_path, epochs=9, patience=2)
+    records = [{"epoch": epoch, "best_epoch": min(epoch, 2)} for epoch in (1, 2, 3, 4)]
+    lines = [json.dumps(record) + "\n" for record in records]
+    for count, found in {0: None, 3: None, 4: folder / "best"}.items():
+        (folder / "log.jsonl").write_text("".join(lines[:count]))
+        assert finished_run(recipe) == found
+    assert finished_run(tiny(tmp_path, epochs=9)) is None
 
 
 def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
