@@ -3,15 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from facekit.errors import DataError
 from training.results import percent, years
+from training.runs import RECIPE
 from training.state import read_log
-
-_RECIPE: Final = "recipe.json"
 
 
 class Run(NamedTuple):
@@ -37,14 +36,20 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """The runs in `folders`.
 
     Raises:
-        DataError: one is no run, or has not finished an epoch yet.
+        DataError: one is no run, has not finished an epoch yet, is damaged, or trains a generator.
     """
     runs = []
     for folder in folders:
         epochs = read_log(folder)
-        if not (folder / _RECIPE).is_file() or not epochs:
+        if not (folder / RECIPE).is_file() or not epochs:
             raise DataError(f"{folder} is no run with a finished epoch: name folders such as runs/001-faces.")
-        runs.append(Run(folder.name, json.loads((folder / _RECIPE).read_text()), epochs))
+        if not all("score" in epoch for epoch in epochs):
+            raise DataError(f"{folder} trains a generator, which has no validation score: leave it out.")
+        try:
+            recipe = json.loads((folder / RECIPE).read_bytes())
+        except ValueError as error:
+            raise DataError(f"{folder / RECIPE} is damaged ({error}): mend it, or leave the run out.") from None
+        runs.append(Run(folder.name, recipe, epochs))
     return runs
 
 
@@ -58,7 +63,11 @@ def compare_table(runs: Sequence[Run]) -> Table:
     names = figure_names(runs)
     reached = {name: [run.best["validation"][name] for run in runs if name in run.best["validation"]] for name in names}
     best = {name: (min if form(name) is years else max)(values) for name, values in reached.items()}
-    table = Table("run", "architecture", *names, "kept", "epochs", "minutes", "pictures/s", box=None)
+    widest = max(len(run.name) for run in runs)
+    run_column = Column("run", no_wrap=True, min_width=widest)  # a narrow screen would cut names short
+    table = Table(
+        run_column, Column("architecture", overflow="fold"), *names, "kept", "epochs", "minutes", "pictures/s", box=None
+    )
     for run in runs:
         found = run.best["validation"]
         cells = [

@@ -12,7 +12,8 @@ from typing import Any
 from accelerate import Accelerator
 from safetensors import SafetensorError
 
-from facekit.errors import TrainingError
+from facekit.errors import DataError, TrainingError
+from training.records import write_text
 
 LOG, LAST = "log.jsonl", "last"
 _PART, _BEFORE = "last.part", "last.before"
@@ -76,16 +77,28 @@ def load_state(accelerator: Accelerator, folder: Path) -> None:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The log of a run: a record for every finished epoch; none where it has none yet."""
-    lines = (folder / LOG).read_text().splitlines() if (folder / LOG).exists() else []
-    return [json.loads(line) for line in lines]
+    """The log of a run: a record for every finished epoch; none where it has none yet.
+
+    A last line that was cut short, by a full disk or a power failure, is of an epoch that was not saved.
+
+    Raises:
+        DataError: another line is damaged.
+    """
+    lines = (folder / LOG).read_bytes().splitlines() if (folder / LOG).exists() else []
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise DataError(f"{folder / LOG} is damaged in line {number}: mend it, or move it away.") from None
+    return records
 
 
 def keep_records(folder: Path, epochs: int) -> None:
-    """Drop the log's lines after the first `epochs`: a run that was killed while saving may have written one more."""
-    lines = (folder / LOG).read_text().splitlines(keepends=True) if (folder / LOG).exists() else []
-    if len(lines) > epochs:
-        (folder / LOG).write_text("".join(lines[:epochs]))
+    """Keep the log of the first `epochs` alone: a run that was killed while saving may have written more, or half."""
+    if (folder / LOG).exists():
+        write_text(folder / LOG, "".join(json.dumps(record) + "\n" for record in read_log(folder)[:epochs]))
 
 
 @contextmanager

@@ -64,7 +64,9 @@ def check_labels(recipe: Recipe, targets: list[dict[str, NDArray]], validation: 
 def _known(task: Task, targets: dict[str, NDArray]) -> bool:
     """Whether there is any label for a task; a few rows at a time, as the first mostly have one."""
     parts = [range(i, i + _BATCH) for i in range(0, len(targets["age"]), _BATCH)]
-    rows = ({key: torch.from_numpy(values[part.start : part.stop]) for key, values in targets.items()} for part in parts)
+    rows = (
+        {key: torch.from_numpy(values[part.start : part.stop]) for key, values in targets.items()} for part in parts
+    )
     return any(known_rows(task, part).any() for part in rows)
 
 

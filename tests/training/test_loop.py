@@ -124,7 +124,9 @@ def test_an_update_that_ruins_the_weights_leaves_the_epoch_before(
     recipe = tiny(tmp_path, epochs=3, optimizer={"name": "sgd", "momentum": 0, "clip": None})
     with monkeypatch.context() as patch:
         patch.setattr(training.loop, "learning_rate", lambda recipe, step: 1e38 if step == 7 else 0.001)
-        with pytest.raises(TrainingError, match=r"is nan at step 8: lower learning_rate .* from epoch 1 by init=.*best"):
+        with pytest.raises(
+            TrainingError, match=r"is nan at step 8: lower learning_rate .* from epoch 1 by init=.*best"
+        ):
             make_loop(recipe, tmp_path / "run").run()
     (line,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["epoch"] == 1
@@ -135,7 +137,9 @@ def test_an_update_that_ruins_the_weights_leaves_the_epoch_before(
 
 @pytest.mark.parametrize("best_by", ["score", "loss"])
 def test_the_recipe_says_what_the_best_epoch_is(best_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = iter([({"set mae": 9.0}, {"age": 2.0}), ({"set mae": 8.0}, {"age": 1.0}), ({"set mae": 7.0}, {"age": 3.0})])
+    measured = iter(
+        [({"set mae": 9.0}, {"age": 2.0}), ({"set mae": 8.0}, {"age": 1.0}), ({"set mae": 7.0}, {"age": 3.0})]
+    )
     monkeypatch.setattr(training.loop, "validate", lambda *_: next(measured))
     loop = make_loop(tiny(tmp_path, epochs=3, best_by=best_by), tmp_path / "run")
     kept = read_checkpoint(loop.run()).config.training["epoch"]
@@ -208,7 +212,10 @@ def test_a_size_that_is_never_reached_is_not_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"tasks": {"expression": {"kind": "expression"}}}, r"Field tasks\.expression: no training picture has a label"),
+        (
+            {"tasks": {"expression": {"kind": "expression"}}},
+            r"Field tasks\.expression: no training picture has a label",
+        ),
         ({"architecture": "imdb-wiki-cnn", "network": {}, "input_size": [48, 48]}, "does not take pictures of 24x24"),
         ({"sizes": [[0, 0.001]]}, "does not take pictures of 0x0 pixels"),
     ],

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from facekit.checkpoints import read_checkpoint
 from facekit.errors import TrainingError
-from training.state import save_state
+from training.state import keep_records, save_state
 
 SCRIPT = """
 import resource, sys
@@ -73,6 +73,12 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
         save_state(accelerator, tmp_path, {"epoch": 2}, None)
     assert load_file(tmp_path / "last" / "model.safetensors")["bias"].isfinite().all()
     assert len(lines(tmp_path)) == 1
+
+
+def test_a_resumed_run_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    keep_records(tmp_path, 2)
+    assert (tmp_path / "log.jsonl").read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
 
 
 def test_a_full_disk_leaves_the_epoch_before(tmp_path: Path) -> None:
