@@ -30,7 +30,7 @@ from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
-from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
+from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, out_of_patience, provenance, run_folder
@@ -92,7 +92,7 @@ class Loop:
         attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
         self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(device)
         if recipe.losses.uncertainty:
-            optimizer.add_param_group({"params": list(self.criterion.parameters()), "weight_decay": 0.0, FACTOR: 1.0})
+            add_variances(optimizer, self.criterion, recipe)
         starts = self.pictures.starts
         strata = map(training_strata, recipe.data, train)
         rows = [[start + part for part in parts] for start, parts in zip(starts[:-1], strata, strict=True)]
@@ -238,6 +238,7 @@ class Loop:
         size = view_size(self.recipe, self.epoch - 1)
         device = self.accelerator.device
         figures, losses = validate(self.ema.module, self.criterion, self.validation, size, device)
+        learned = {"learned_weights": self.criterion.learned_weights()} if self.recipe.losses.uncertainty else {}
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -249,6 +250,7 @@ class Loop:
             "seconds": round(seconds, 3),
             "pictures_per_second": round(len(self.batches) * self.recipe.batch_size / seconds, 1),
             "waiting": round(self._waited / seconds, 4),
+            **learned,
         }
 
     def _write_best(self) -> None:

@@ -48,6 +48,10 @@ class Criterion(nn.Module):
         pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
         return {head: loss * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
 
+    def learned_weights(self) -> dict[str, float]:
+        """What each head's loss is multiplied by, exp(-s) of its learned log-variance s; 1 at the start."""
+        return {head: round(float((-s.detach()).exp()), 5) for head, s in self.log_variances.items()}
+
     def weighted(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
         """The losses of the heads that `logits` has, without the learned variances."""
         heads = [head for head in self.tasks if head in logits]

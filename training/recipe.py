@@ -65,6 +65,8 @@ class Losses(_Frozen):
         names: weights of single attributes in the mean; the others have 1.
         balance: whether the combinations of a head weigh inversely to how often they occur.
         uncertainty: whether a learned variance a head divides its loss (Kendall et al., 2018).
+        uncertainty_rate: learning rate of the logarithms of these variances in every step; the recipe's own, made for
+            pretrained weights, may be too small to move them.
         age_years: weight, beside the distribution's loss, of the absolute error of the expected age in years.
         age_spread: standard deviation of that normal distribution, in years.
         single_label: share of the data set's own single expression label in the target; the votes have the rest.
@@ -81,6 +83,7 @@ class Losses(_Frozen):
     names: dict[Attribute, Annotated[float, Field(ge=0)]] = {GENDER_ATTRIBUTE: 8.0}
     balance: bool = False
     uncertainty: bool = False
+    uncertainty_rate: float = Field(1e-2, gt=0)
     age_years: float = Field(0.1, ge=0)
     age_spread: float = Field(2.5, gt=0)
     single_label: float = Field(0.6, ge=0, le=1)

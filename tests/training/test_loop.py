@@ -149,6 +149,15 @@ def test_the_recipe_says_what_the_best_epoch_is(best_by: str, tmp_path: Path, mo
     assert [line["validation_loss"] for line in lines] == [{"age": 2.0}, {"age": 1.0}, {"age": 3.0}]
 
 
+def test_learned_weights_of_the_losses_are_logged_and_resumed(tmp_path: Path) -> None:
+    recipe = tiny(tmp_path, learning_rate=1e-9, losses={"uncertainty": True, "uncertainty_rate": 0.05})
+    make_loop(recipe.model_copy(update={"epochs": 1}), tmp_path / "run").run()
+    make_loop(recipe, tmp_path / "run").run(resume=True)
+    log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    first, second = (json.loads(line)["learned_weights"]["age"] for line in log)
+    assert second < first == pytest.approx(np.exp(-4 * 0.05), rel=0.01)  # four steps of Adam, as the loss is above 1/2
+
+
 def test_batches_may_make_an_update_together(tmp_path: Path) -> None:
     """Four pictures twice give the update that the same eight give at once, in a net without batch statistics."""
     ends = []
@@ -233,7 +242,7 @@ def test_the_best_epoch_needs_labels_to_be_chosen_by(tmp_path: Path) -> None:
     unlabelled = generated(32, 1)
     for key in ("attributes", "age"):
         unlabelled.labels[key][:] = np.nan
-    with pytest.raises(RecipeError, match="no validation picture has a label .* that has one for attributes, age"):
+    with pytest.raises(RecipeError, match=r"no validation picture has a label .* that has one for attributes, age"):
         Loop(tiny(tmp_path), [generated(64, 0)], [unlabelled], tmp_path)
 
 
