@@ -63,12 +63,13 @@ def compare_table(runs: Sequence[Run]) -> Table:
     names = figure_names(runs)
     reached = {name: [run.best["validation"][name] for run in runs if name in run.best["validation"]] for name in names}
     best = {name: (min if form(name) is years else max)(values) for name, values in reached.items()}
-    widest = max(len(run.name) for run in runs)
-    run_column = Column("run", no_wrap=True, min_width=widest)  # a narrow screen would cut names short
-    table = Table(
-        run_column, Column("architecture", overflow="fold"), *names, "kept", "epochs", "minutes", "pictures/s", box=None
-    )
-    for run in runs:
+    nets = [run.recipe.get("architecture", "face-net") for run in runs]
+    words = {"run": [run.name for run in runs], "architecture": nets}
+    whole = [  # a narrow screen would cut them short
+        Column(title, no_wrap=True, min_width=max(map(len, [title, *words[title]]))) for title in words
+    ]
+    table = Table(*whole, *names, "kept", "epochs", "minutes", "pictures/s", box=None)
+    for run, net in zip(runs, nets, strict=True):
         found = run.best["validation"]
         cells = [
             "–" if name not in found else _bold(form(name)(found[name]), len(runs) > 1 and found[name] == best[name])
@@ -76,7 +77,7 @@ def compare_table(runs: Sequence[Run]) -> Table:
         ]
         speed = sum(epoch.get("pictures_per_second", 0) for epoch in run.epochs) / len(run.epochs)
         effort = [str(run.best["epoch"]), str(len(run.epochs)), f"{run.minutes:.1f}", f"{speed:.0f}"]
-        table.add_row(run.name, run.recipe.get("architecture", "face-net"), *cells, *effort)
+        table.add_row(run.name, net, *cells, *effort)
     return table
 
 

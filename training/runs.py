@@ -118,7 +118,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The repository's present commit, with "+" where files differ from it; None outside a repository, or without git."""
+    """The repository's present commit, with "+" where files differ from it; None without a repository or git."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
