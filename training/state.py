@@ -97,8 +97,9 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 def keep_records(folder: Path, epochs: int) -> None:
     """Keep the log of the first `epochs` alone: a run that was killed while saving may have written more, or half."""
-    if (folder / LOG).exists():
-        write_text(folder / LOG, "".join(json.dumps(record) + "\n" for record in read_log(folder)[:epochs]))
+    kept = "".join(json.dumps(record) + "\n" for record in read_log(folder)[:epochs])
+    if (folder / LOG).exists() and (folder / LOG).read_bytes() != kept.encode():
+        write_text(folder / LOG, kept)
 
 
 @contextmanager
