@@ -19,17 +19,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from facekit.align import FRAMINGS
-from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.checkpoints import CheckpointConfig, write_checkpoint
 from facekit.ema import moving_average
 from facekit.errors import RecipeError, TrainingError
-from facekit.hub import commit_of, find_checkpoint, parse_address
-from facekit.nets import build
-from facekit.nets.heads import HeadedNet, PlainNet
+from facekit.hub import find_checkpoint
+from facekit.nets.heads import PlainNet
 from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
+from training.network import build_network, check_sizes, last_size, parent_of, view_size
 from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
@@ -53,7 +52,7 @@ class Loop:
         epoch, step: finished epochs, and steps over all of them.
         losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
-        parent: the commit on the Hub that the weights began with, see `_parent`.
+        parent: the commit on the Hub that the weights began with, see `network.parent_of`.
     """
 
     def __init__(self, recipe: Recipe, train: list[Prepared], validation: list[Prepared], folder: Path) -> None:
@@ -72,9 +71,9 @@ class Loop:
         set_seed(recipe.seed)
         device = self.accelerator.device
         start = None if recipe.init is None else find_checkpoint(recipe.init)
-        self.parent = _parent(recipe, start)
-        self.network = model = _network(recipe, start).to(device).to(memory_format=torch.channels_last)
-        _check_sizes(model, recipe)
+        self.parent = parent_of(recipe, start)
+        self.network = model = build_network(recipe, start).to(device).to(memory_format=torch.channels_last)
+        check_sizes(model, recipe)
         optimizer = build_optimizer(model, recipe)
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
@@ -311,18 +310,6 @@ def train_mode(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
-    """Width and height of the pictures trained on in an epoch, in pixels."""
-    share = [share for first, share in recipe.sizes if first <= epoch][-1]
-    width, height = recipe.input_size or FRAMINGS[recipe.framing].size
-    return round(width * share), round(height * share)
-
-
-def last_size(recipe: Recipe) -> tuple[int, int]:
-    """Width and height of the pictures of the last epoch, in pixels: the network's, once it is trained."""
-    return view_size(recipe, recipe.epochs - 1)
-
-
 def _with_start(recipe: Recipe) -> Recipe:
     """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first."""
     if recipe.init is None or not recipe.init.startswith(FROM_RECIPE):
@@ -331,51 +318,6 @@ def _with_start(recipe: Recipe) -> Recipe:
     shared = ("data_root", "cache", "runs", "precision", "workers")
     first = first.model_copy(update={field: getattr(recipe, field) for field in shared})
     return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
-
-
-def _parent(recipe: Recipe, start: Path | None) -> dict[str, Any]:
-    """Of a run that began with a checkpoint from the Hub: `{"parent": {"repository", "commit"}}`."""
-    address = None if recipe.init is None else parse_address(recipe.init)
-    commit = None if start is None else commit_of(start)
-    return {"parent": {"repository": address.repository, "commit": commit}} if address and commit else {}
-
-
-def _network(recipe: Recipe, start: Path | None) -> HeadedNet:
-    """The network of a recipe, with the weights of the checkpoint in the folder `start` if it begins with one."""
-    try:
-        model = build(recipe.architecture, {head: task.size for head, task in recipe.tasks.items()}, recipe.network)
-    except ValueError as error:
-        raise RecipeError(f"Field network: {error}.") from None
-    if start is not None:
-        first = read_checkpoint(start, recipe.init)
-        known = {head for head, task in recipe.tasks.items() if first.config.tasks.get(head) == task}
-        weights = first.model.state_dict()
-        kept = {key: weights[key] for key in weights if not key.startswith("heads.") or key.split(".")[1] in known}
-        try:
-            rest = model.load_state_dict(kept, strict=False)
-        except RuntimeError:  # same names, other shapes
-            rest = None
-        if rest is None or rest.unexpected_keys or any(not key.startswith("heads.") for key in rest.missing_keys):
-            raise RecipeError(f"Field init: {recipe.init} is another network than architecture and network describe.")
-    return model
-
-
-def _check_sizes(model: HeadedNet, recipe: Recipe) -> None:
-    """Show the network an empty picture of every size.
-
-    Raises:
-        RecipeError: there is one that it does not take.
-    """
-    device = next(model.parameters()).device
-    for width, height in dict.fromkeys(view_size(recipe, first) for first, _ in recipe.sizes):
-        try:
-            with torch.no_grad():
-                model.eval()(torch.zeros(1, 3, height, width, device=device))
-        except RuntimeError as error:
-            raise RecipeError(
-                f"Field input_size: {recipe.architecture} does not take pictures of {width}x{height} pixels "
-                f"({str(error).splitlines()[0]}); leave out input_size and sizes, or change network."
-            ) from None
 
 
 def _workers(recipe: Recipe, accelerator: Accelerator) -> int:

@@ -21,8 +21,9 @@ from facekit.answers import Answers, decode
 from facekit.labels import EXPRESSIONS, GENDER_ATTRIBUTE
 from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Tasks
 from training.batches import training_targets
-from training.loop import Loop, view_size
+from training.loop import Loop
 from training.losses import columns
+from training.network import view_size
 from training.optimizer import FACTOR
 from training.runs import RunWarning
 from training.state import read_log

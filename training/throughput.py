@@ -14,8 +14,9 @@ from facekit.nets import build
 from training.batches import CropDataset
 from training.experiment import hardware
 from training.gan_throughput import gan_throughput
-from training.loop import Loop, view_size
+from training.loop import Loop
 from training.losses import Criterion
+from training.network import view_size
 from training.optimizer import build_optimizer
 from training.recipe import GanRecipe, Recipe
 from training.records import Record

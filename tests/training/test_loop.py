@@ -13,7 +13,8 @@ from facekit.checkpoints import read_checkpoint
 from facekit.errors import RecipeError, TrainingError
 from facekit.labels import ATTRIBUTES
 from training.data.prepare import Prepared
-from training.loop import Loop, _parent, fit
+from training.loop import Loop, fit
+from training.network import parent_of
 from training.recipe import Recipe
 
 
@@ -107,8 +108,8 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 def test_a_start_from_the_hub_is_kept(tmp_path: Path) -> None:
     commit = "0123456789abcdef" * 2 + "01234567"
     recipe = tiny(tmp_path, init="ann/net@v1")
-    assert _parent(recipe, tmp_path / "snapshots" / commit) == {"parent": {"repository": "ann/net", "commit": commit}}
-    assert _parent(recipe, tmp_path / "elsewhere") == _parent(tiny(tmp_path), None) == {}
+    assert parent_of(recipe, tmp_path / "snapshots" / commit) == {"parent": {"repository": "ann/net", "commit": commit}}
+    assert parent_of(recipe, tmp_path / "elsewhere") == parent_of(tiny(tmp_path), None) == {}
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:

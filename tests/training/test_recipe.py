@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from facekit.errors import RecipeError, UnknownName
-from training.loop import view_size
+from training.network import view_size
 from training.recipe import RECIPES, GanRecipe, list_recipes, load_any_recipe, load_recipe
 
 
