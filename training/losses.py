@@ -19,6 +19,9 @@ where unknown. Where there is a teacher, its logits (B, K) by `TEACHER` and head
 TEACHER: Final = "teacher_"
 """What the targets that are a teacher's logits begin with."""
 
+_LEAST: Final = 1e-4
+"""Below this a learned variance takes a loss for no smaller, or the weight of one that is 0 would grow for ever."""
+
 
 class Criterion(nn.Module):
     """The weighted loss of every head.
@@ -46,7 +49,7 @@ class Criterion(nn.Module):
         if not self.weights.uncertainty:
             return losses
         pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
-        return {head: loss * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
+        return {head: loss.clamp(min=_LEAST) * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
 
     def learned_weights(self) -> dict[str, float]:
         """What each head's loss is multiplied by, exp(-s) of its learned log-variance s; 1 at the start."""
