@@ -5,16 +5,21 @@ uint8 pixels with OpenCV, because that takes half a millisecond a picture on one
 """
 
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pydantic import Field
 
 from facekit.align import resize_crop
 from training.data.prepare import MARGIN
 
 Pixels = NDArray[np.uint8]
+
+Spread = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,17 @@ class Strength:
         grey, low_resolution, jpeg, noise, occlude, frame: shares of the pictures.
     """
 
-    rotate: float = 4.0
-    zoom: float = 0.06
-    shift: float = 0.03
-    mirror: float = 0.5
-    light: float = 0.2
-    grey: float = 0.15
-    low_resolution: float = 0.2
-    jpeg: float = 0.08
-    noise: float = 0.08
-    occlude: float = 0.12
-    frame: float = 0.12
+    rotate: Spread = 4.0
+    zoom: Spread = 0.06
+    shift: Spread = 0.03
+    mirror: Share = 0.5
+    light: Spread = 0.2
+    grey: Share = 0.15
+    low_resolution: Share = 0.2
+    jpeg: Share = 0.08
+    noise: Share = 0.08
+    occlude: Share = 0.12
+    frame: Share = 0.12
 
     @classmethod
     def none(cls) -> "Strength":

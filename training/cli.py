@@ -122,6 +122,8 @@ def fit(
 
         if on != "hf-jobs":
             raise UnknownName.among("place to train", on, ["hf-jobs"])
+        if track or resume:
+            raise RecipeError("A job starts anew and draws no curves: leave out --track and --resume.")
         if code is None or data_repo is None or push is None:
             raise RecipeError("A job needs --code, --data-repo and --push: see `fit --help`.")
         where = {"code": code, "data": data_repo, "push": push, "flavor": flavor, "timeout": timeout}

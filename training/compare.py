@@ -3,15 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from facekit.errors import DataError
 from training.results import percent, years
+from training.runs import RECIPE
 from training.state import read_log
-
-_RECIPE: Final = "recipe.json"
 
 
 class Run(NamedTuple):
@@ -23,8 +22,9 @@ class Run(NamedTuple):
 
     @property
     def best(self) -> dict[str, Any]:
-        """The epoch whose weights were kept: the first of the highest score."""
-        return max(self.epochs, key=lambda epoch: epoch["score"])
+        """The epoch whose weights were kept; in logs that do not say which, the first of the highest score."""
+        kept = [epoch for epoch in self.epochs if epoch["epoch"] == self.epochs[-1].get("best_epoch")]
+        return kept[0] if kept else max(self.epochs, key=lambda epoch: epoch["score"])
 
     @property
     def minutes(self) -> float:
@@ -36,14 +36,20 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """The runs in `folders`.
 
     Raises:
-        DataError: one is no run, or has not finished an epoch yet.
+        DataError: one is no run, has not finished an epoch yet, is damaged, or trains a generator.
     """
     runs = []
     for folder in folders:
         epochs = read_log(folder)
-        if not (folder / _RECIPE).is_file() or not epochs:
+        if not (folder / RECIPE).is_file() or not epochs:
             raise DataError(f"{folder} is no run with a finished epoch: name folders such as runs/001-faces.")
-        runs.append(Run(folder.name, json.loads((folder / _RECIPE).read_text()), epochs))
+        if not all("score" in epoch for epoch in epochs):
+            raise DataError(f"{folder} trains a generator, which has no validation score: leave it out.")
+        try:
+            recipe = json.loads((folder / RECIPE).read_bytes())
+        except ValueError as error:
+            raise DataError(f"{folder / RECIPE} is damaged ({error}): mend it, or leave the run out.") from None
+        runs.append(Run(folder.name, recipe, epochs))
     return runs
 
 
@@ -57,8 +63,13 @@ def compare_table(runs: Sequence[Run]) -> Table:
     names = figure_names(runs)
     reached = {name: [run.best["validation"][name] for run in runs if name in run.best["validation"]] for name in names}
     best = {name: (min if form(name) is years else max)(values) for name, values in reached.items()}
-    table = Table("run", "architecture", *names, "kept", "epochs", "minutes", "pictures/s", box=None)
-    for run in runs:
+    nets = [run.recipe.get("architecture", "face-net") for run in runs]
+    words = {"run": [run.name for run in runs], "architecture": nets}
+    whole = [  # a narrow screen would cut them short
+        Column(title, no_wrap=True, min_width=max(map(len, [title, *words[title]]))) for title in words
+    ]
+    table = Table(*whole, *names, "kept", "epochs", "minutes", "pictures/s", box=None)
+    for run, net in zip(runs, nets, strict=True):
         found = run.best["validation"]
         cells = [
             "–" if name not in found else _bold(form(name)(found[name]), len(runs) > 1 and found[name] == best[name])
@@ -66,7 +77,7 @@ def compare_table(runs: Sequence[Run]) -> Table:
         ]
         speed = sum(epoch.get("pictures_per_second", 0) for epoch in run.epochs) / len(run.epochs)
         effort = [str(run.best["epoch"]), str(len(run.epochs)), f"{run.minutes:.1f}", f"{speed:.0f}"]
-        table.add_row(run.name, run.recipe.get("architecture", "face-net"), *cells, *effort)
+        table.add_row(run.name, net, *cells, *effort)
     return table
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from facekit.errors import DataError, TrainingError
 from training.loop import Loop
+from training.optimizer import FACTOR
 from training.state import LOG, read_log
 
 PROJECT = "facekit"
@@ -47,12 +48,12 @@ def add_curves(loop: Loop) -> None:
 
     def draw_step(loop: Loop) -> None:
         if loop.step % _STEPS == 0 and loop.losses:
-            rate = max(group["lr"] for group in loop.optimizer.param_groups)
+            rate = max(group["lr"] for group in loop.optimizer.param_groups if FACTOR in group)
             run.log({"learning rate": rate, **_named("loss", loop.losses)}, step=loop.step)
 
     def draw_epoch(loop: Loop) -> None:
         record = loop.record
-        parts = ("validation", "dead", "spread")
+        parts = ("validation", "validation_loss", "learned_weights", "dead", "spread")
         whole = ("epoch", "score", "pictures_per_second", "waiting")
         figures = {name.replace("_", " "): record[name] for name in whole}
         run.log(figures | {k: v for part in parts for k, v in _named(part, record.get(part, {})).items()}, loop.step)
@@ -98,7 +99,7 @@ def dead_table(folder: Path) -> Table:
 
 
 def _named(part: str, figures: dict[str, float]) -> dict[str, float]:
-    return {f"{part}/{name}": value for name, value in figures.items()}
+    return {f"{part.replace('_', ' ')}/{name}": value for name, value in figures.items()}
 
 
 def _trackio(runs: Path) -> Any:

@@ -8,10 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from facekit.analyze import FaceAnalyzer
+from facekit.errors import DataError
+from training.data import splits_of
+from training.data.hub import is_address
 from training.evaluate import measure, read_prepared
 from training.loop import fit
 from training.questions import questions_of
-from training.recipe import Recipe
+from training.recipe import DataSet, Recipe
 from training.records import Record
 from training.results import RECORDS
 from training.sets import load_test
@@ -27,7 +30,9 @@ _LEFT_OUT: Final = ("confusion", "damaged", "versions", "seed")
 
 
 def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -> list[Record]:
-    """Fit `recipe` and evaluate the best checkpoint on the test split of every set that it was fitted on.
+    """Fit `recipe` and evaluate the best checkpoint on the test split of every set of its data that has one.
+
+    Those on the Hub (`hub:owner/name`) are trained on only.
 
     Args:
         resume: go on in the newest run folder of this recipe.
@@ -39,8 +44,12 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -
         time that the network waited for pictures, and "right" (see `pack`).
 
     Raises:
+        DataError: none of the sets has a test split.
         FacekitError: as `fit` and `measure`.
     """
+    if not any(_has_test(recipe, part) for part in recipe.data):
+        sets = ", ".join(part.path for part in recipe.data)
+        raise DataError(f"Nothing to measure on, as {sets} has no test split here: add one, or train with `fit`.")
     folder = fit(recipe, resume=resume)
     analyzer = FaceAnalyzer.from_pretrained(folder, detector=recipe.detector)
     how = {
@@ -61,6 +70,11 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -
             right = {question.name: pack(question.right == 1) for question in questions[:_QUESTIONS]}
             lines.append(how | figures | {"right": right})
     return lines
+
+
+def _has_test(recipe: Recipe, part: DataSet) -> bool:
+    """Whether `load_test` will find something."""
+    return not is_address(part.path) and "test" in splits_of(Path(recipe.data_root) / part.path)
 
 
 def pack(right: NDArray[np.bool_]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,25 +19,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from facekit.align import FRAMINGS
-from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
+from facekit.checkpoints import CheckpointConfig, write_checkpoint
 from facekit.ema import moving_average
 from facekit.errors import RecipeError, TrainingError
-from facekit.hub import commit_of, find_checkpoint, parse_address
-from facekit.nets import build
-from facekit.nets.heads import HeadedNet, PlainNet
+from facekit.hub import find_checkpoint
+from facekit.nets.heads import PlainNet
 from training.batches import CropDataset, MixedBatches, as_is
 from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
-from training.optimizer import FACTOR, build_optimizer, learning_rate, set_learning_rate
+from training.network import build_network, check_sizes, last_size, parent_of, view_size
+from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
-from training.runs import finished_run, provenance, run_folder
+from training.runs import finished_run, out_of_patience, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
-from training.state import keep_records, load_state, save_state
+from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
-from training.validation import score, validate
+from training.validation import check_labels, score_of, validate
 
 Callback = Callable[["Loop"], None]
 
@@ -52,7 +52,7 @@ class Loop:
         epoch, step: finished epochs, and steps over all of them.
         losses: the mean loss of every task over the present epoch, as of the last look at it.
         record: the last epoch's line of `log.jsonl`.
-        parent: the commit on the Hub that the weights began with, see `_parent`.
+        parent: the commit on the Hub that the weights began with, see `network.parent_of`.
     """
 
     def __init__(self, recipe: Recipe, train: list[Prepared], validation: list[Prepared], folder: Path) -> None:
@@ -71,8 +71,9 @@ class Loop:
         set_seed(recipe.seed)
         device = self.accelerator.device
         start = None if recipe.init is None else find_checkpoint(recipe.init)
-        self.parent = _parent(recipe, start)
-        self.network = model = _network(recipe, start).to(device).to(memory_format=torch.channels_last)
+        self.parent = parent_of(recipe, start)
+        self.network = model = build_network(recipe, start).to(device).to(memory_format=torch.channels_last)
+        check_sizes(model, recipe)
         optimizer = build_optimizer(model, recipe)
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
@@ -86,10 +87,11 @@ class Loop:
             answers = teacher_targets(recipe, train, device)
         for targets, answer in zip(self.pictures.targets, answers, strict=True):
             targets |= answer
+        check_labels(recipe, self.pictures.targets, validation)
         attributes = np.concatenate([targets["attributes"] for targets in self.pictures.targets])
         self.criterion = Criterion(recipe.tasks, recipe.losses, attributes).to(device)
         if recipe.losses.uncertainty:
-            optimizer.add_param_group({"params": list(self.criterion.parameters()), "weight_decay": 0.0, FACTOR: 1.0})
+            add_variances(optimizer, self.criterion, recipe)
         starts = self.pictures.starts
         strata = map(training_strata, recipe.data, train)
         rows = [[start + part for part in parts] for start, parts in zip(starts[:-1], strata, strict=True)]
@@ -147,7 +149,8 @@ class Loop:
             task = progress.add_task(
                 self.recipe.name, total=self.recipe.epochs * self.recipe.steps, completed=self.step
             )
-            while self.epoch < self.recipe.epochs and not self._out_of_patience():
+            recipe = self.recipe
+            while self.epoch < recipe.epochs and not out_of_patience(recipe, self.epoch, self.best_epoch):
                 self._train_epoch(lambda text: progress.update(task, completed=self.step, description=text))
                 self._finish_epoch()
         self._call("end")
@@ -194,42 +197,59 @@ class Loop:
             TrainingError: one is not finite.
         """
         self.losses = losses
-        wrong = [task for task, value in losses.items() if not math.isfinite(value)]
-        if wrong:
-            raise TrainingError(
-                f"The loss of {', '.join(wrong)} is {losses[wrong[0]]} at step {self.step}: lower learning_rate "
-                f"({self.recipe.learning_rate:g}) and start again, or go on from the last epoch with --resume."
-            )
+        self._check_finite({f"loss of {task}": value for task, value in losses.items()})
+
+    def _check_finite(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                start = f", from epoch {self.best_epoch} by init={self.folder / 'best'}" if self.best_epoch else ""
+                raise TrainingError(
+                    f"The {name} is {value} at step {self.step}: lower learning_rate "
+                    f"({self.recipe.learning_rate:g}) and start again{start}."
+                )
 
     def _finish_epoch(self) -> None:
-        """Validate the averaged weights, keep them if they are the best, and save what a resume needs."""
+        """Validate the averaged weights, keep them if they are the best, and save what a resume needs.
+
+        Raises:
+            TrainingError: they are not fit to be saved, or cannot be.
+        """
         seconds = perf_counter() - self._started
         self.epoch += 1
         if self.accelerator.is_main_process:
             self.record = self._measure(seconds)
-            self._call("validated")
         self.record = broadcast_object_list([self.record])[0]
-        full_size = view_size(self.recipe, self.epoch - 1) == view_size(self.recipe, self.recipe.epochs)
-        better = full_size and self.record["score"] > self.best
+        score, losses = self.record["score"], self.record["validation_loss"]
+        self._check_finite({f"validation loss of {task}": value for task, value in losses.items()})
+        self._check_finite({"validation score": score})
+        merit = score if self.recipe.best_by == "score" else -sum(losses.values())
+        better = view_size(self.recipe, self.epoch - 1) == last_size(self.recipe) and merit > self.best
         if better:
-            self.best, self.best_epoch = self.record["score"], self.epoch
+            self.best, self.best_epoch = merit, self.epoch
+        self.record["best_epoch"] = self.best_epoch
+        if self.accelerator.is_main_process:
+            self._call("validated")
         save_state(self.accelerator, self.folder, self.record, self._write_best if better else None)
         self._call("epoch")
 
     def _measure(self, seconds: float) -> dict[str, Any]:
         """This epoch's line of the log."""
         size = view_size(self.recipe, self.epoch - 1)
-        figures = validate(self.ema.module, self.recipe.tasks, self.validation, size, self.accelerator.device)
+        device = self.accelerator.device
+        figures, losses = validate(self.ema.module, self.criterion, self.validation, size, device)
+        learned = {"learned_weights": self.criterion.learned_weights()} if self.recipe.losses.uncertainty else {}
         return {
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": learning_rate(self.recipe, self.step - 1),
             "loss": self.losses,
             "validation": figures,
-            "score": score(figures),
+            "validation_loss": losses,
+            "score": score_of(figures),
             "seconds": round(seconds, 3),
             "pictures_per_second": round(len(self.batches) * self.recipe.batch_size / seconds, 1),
             "waiting": round(self._waited / seconds, 4),
+            **learned,
         }
 
     def _write_best(self) -> None:
@@ -239,13 +259,10 @@ class Loop:
             network=self.recipe.network,
             tasks=self.recipe.tasks,
             framing=self.recipe.framing,
-            input_size=view_size(self.recipe, self.recipe.epochs),
+            input_size=last_size(self.recipe),
             training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
-
-    def _out_of_patience(self) -> bool:
-        return self.recipe.patience is not None and self.epoch - self.best_epoch >= self.recipe.patience
 
     def _call(self, event: str) -> None:
         for callback in self._callbacks[event]:
@@ -268,9 +285,14 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
     folder = broadcast_object_list([run_folder(recipe, resume=resume) if state.is_main_process else None])[0]
+    try:
+        loop = Loop(recipe, train, validation, folder)
+    except BaseException:
+        if state.is_main_process and saved_state(folder) is None:
+            shutil.rmtree(folder)  # nothing was learned in it
+        raise
     if state.is_main_process:
         write_splits(folder / "splits.json", recipe, train, validation)
-    loop = Loop(recipe, train, validation, folder)
     add_alarms(loop)
     if track:
         add_curves(loop)
@@ -288,13 +310,6 @@ def train_mode(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def view_size(recipe: Recipe, epoch: int) -> tuple[int, int]:
-    """Width and height of the pictures trained on in an epoch, in pixels."""
-    share = [share for first, share in recipe.sizes if first <= epoch][-1]
-    width, height = recipe.input_size or FRAMINGS[recipe.framing].size
-    return round(width * share), round(height * share)
-
-
 def _with_start(recipe: Recipe) -> Recipe:
     """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first."""
     if recipe.init is None or not recipe.init.startswith(FROM_RECIPE):
@@ -303,33 +318,6 @@ def _with_start(recipe: Recipe) -> Recipe:
     shared = ("data_root", "cache", "runs", "precision", "workers")
     first = first.model_copy(update={field: getattr(recipe, field) for field in shared})
     return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
-
-
-def _parent(recipe: Recipe, start: Path | None) -> dict[str, Any]:
-    """Of a run that began with a checkpoint from the Hub: `{"parent": {"repository", "commit"}}`."""
-    address = None if recipe.init is None else parse_address(recipe.init)
-    commit = None if start is None else commit_of(start)
-    return {"parent": {"repository": address.repository, "commit": commit}} if address and commit else {}
-
-
-def _network(recipe: Recipe, start: Path | None) -> HeadedNet:
-    """The network of a recipe, with the weights of the checkpoint in the folder `start` if it begins with one."""
-    try:
-        model = build(recipe.architecture, {head: task.size for head, task in recipe.tasks.items()}, recipe.network)
-    except ValueError as error:
-        raise RecipeError(f"Field network: {error}.") from None
-    if start is not None:
-        first = read_checkpoint(start, recipe.init)
-        known = {head for head, task in recipe.tasks.items() if first.config.tasks.get(head) == task}
-        weights = first.model.state_dict()
-        kept = {key: weights[key] for key in weights if not key.startswith("heads.") or key.split(".")[1] in known}
-        try:
-            rest = model.load_state_dict(kept, strict=False)
-        except RuntimeError:  # same names, other shapes
-            rest = None
-        if rest is None or rest.unexpected_keys or any(not key.startswith("heads.") for key in rest.missing_keys):
-            raise RecipeError(f"Field init: {recipe.init} is another network than architecture and network describe.")
-    return model
 
 
 def _workers(recipe: Recipe, accelerator: Accelerator) -> int:

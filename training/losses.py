@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, one_hot
 
 from facekit.labels import ATTRIBUTES, MAX_AGE
-from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Tasks
+from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Task, Tasks
 from training.recipe import Losses
 
 Targets = dict[str, Tensor]
@@ -18,6 +18,9 @@ where unknown. Where there is a teacher, its logits (B, K) by `TEACHER` and head
 
 TEACHER: Final = "teacher_"
 """What the targets that are a teacher's logits begin with."""
+
+_LEAST: Final = 1e-4
+"""Below this a learned variance takes a loss for no smaller, or the weight of one that is 0 would grow for ever."""
 
 
 class Criterion(nn.Module):
@@ -42,11 +45,20 @@ class Criterion(nn.Module):
 
     def forward(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Logits (B, size) by head to one scalar a head; with a gradient also where the batch has no labels for it."""
-        losses = {head: self._weight(head) * self._taught(head, logits[head].float(), targets) for head in self.tasks}
+        losses = self.weighted(logits, targets)
         if not self.weights.uncertainty:
             return losses
         pairs = {head: (losses[head], self.log_variances[head]) for head in losses}
-        return {head: loss * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
+        return {head: loss.clamp(min=_LEAST) * (-s).exp() + s / 2 for head, (loss, s) in pairs.items()}
+
+    def learned_weights(self) -> dict[str, float]:
+        """What each head's loss is multiplied by, exp(-s) of its learned log-variance s; 1 at the start."""
+        return {head: round(float((-s.detach()).exp()), 5) for head, s in self.log_variances.items()}
+
+    def weighted(self, logits: dict[str, Tensor], targets: Targets) -> dict[str, Tensor]:
+        """The losses of the heads that `logits` has, without the learned variances."""
+        heads = [head for head in self.tasks if head in logits]
+        return {head: self._weight(head) * self._taught(head, logits[head].float(), targets) for head in heads}
 
     def _weight(self, head: str) -> float:
         return self.weights.heads.get(head, getattr(self.weights, self.tasks[head].kind))
@@ -88,6 +100,21 @@ class Criterion(nn.Module):
             case ExpressionTask():
                 shares = mix_labels(targets["expression"], targets["expression_label"], self.weights.single_label)
                 return soft_cross_entropy(logits, shares)
+
+
+def known_rows(task: Task, targets: Targets) -> Tensor:
+    """(B,) bool: of which pictures a head has something to learn from the labels."""
+    match task:
+        case AttributesTask(names=names):
+            return ~targets["attributes"][:, columns(names)].isnan().all(1)
+        case CombinationsTask():
+            return ~combination_shares(targets["attributes"], task).isnan().any(1)
+        case AgeTask():
+            return ~targets["age"].isnan()
+        case ExpressionTask():
+            return ~targets["expression"].isnan().any(1)
+        case IdentityTask():
+            return targets["identity"] >= 0
 
 
 def columns(names: tuple[str, ...]) -> list[int]:

@@ -21,12 +21,13 @@ from facekit.answers import Answers, decode
 from facekit.labels import EXPRESSIONS, GENDER_ATTRIBUTE
 from facekit.tasks import AgeTask, AttributesTask, CombinationsTask, ExpressionTask, IdentityTask, Tasks
 from training.batches import training_targets
-from training.loop import Loop, view_size
+from training.loop import Loop
 from training.losses import columns
+from training.network import view_size
 from training.optimizer import FACTOR
 from training.runs import RunWarning
 from training.state import read_log
-from training.validation import validate
+from training.validation import crop_logits
 
 DEAD, SPREAD = "dead", "spread"
 """Keys of the log: the share of dead units by layer, and how much a head's answers differ between pictures."""
@@ -228,7 +229,8 @@ class _Alarms:
         self.heads: dict[str, HeadAnswers] = {}
         self.said: set[str] = set()
         self.units = DeadUnits(self.net)
-        validate(self.net, self.tasks, loop.validation, view_size(loop.recipe, 0), loop.accelerator.device)
+        for part in loop.validation:
+            crop_logits(self.net, part, view_size(loop.recipe, 0), loop.accelerator.device, mirror=True)
         self.start = self.units.shares()  # a resumed loop is built with the same weights, so this is the same again
         self.net.register_forward_hook(lambda net, crops, logits: self.logits.append(_on_cpu(logits)))
 

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from facekit.errors import RecipeError
+from training.losses import Criterion
 from training.recipe import Recipe
 
 FACTOR = "factor"
-"""Key of a parameter group's share of the learning rate."""
+"""Key of a parameter group's share of the learning rate; a group without it keeps a rate of its own."""
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -51,6 +52,12 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             return torch.optim.RMSprop(groups, lr=rate, alpha=0.9, eps=1e-7, momentum=chosen.momentum)
 
 
+def add_variances(optimizer: torch.optim.Optimizer, criterion: Criterion, recipe: Recipe) -> None:
+    """Let `optimizer` learn the losses' variances as well: at a rate that no schedule changes, without decay."""
+    group = {"params": list(criterion.parameters()), "weight_decay": 0.0, "lr": recipe.losses.uncertainty_rate}
+    optimizer.add_param_group(group)
+
+
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Warm up, hold or step down, then fall linearly to zero."""
     total = recipe.epochs * recipe.steps
@@ -61,6 +68,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every parameter group its share of `rate`."""
+    """Give every parameter group that has a share of `rate` that share."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group[FACTOR]
+        if FACTOR in group:
+            group["lr"] = rate * group[FACTOR]

@@ -49,6 +49,7 @@ _STYLE: Final[Any] = {
 }
 _DPI: Final = 110
 _AREAS: Final = ("roc_auc", "average_precision")
+_LOSSES: Final = {"loss": "training loss", "validation_loss": "validation loss"}  # key of the log to a panel's title
 _FEWEST: Final = 10  # answers in a bin whose share is worth a point
 
 
@@ -88,21 +89,31 @@ def draw_figures(folder: Path, labels: LabelArrays, answers: Answers, record: Re
 
 
 def draw_runs(file: Path, runs: Sequence[Run]) -> None:
-    """Draw every validation figure of some runs over their epochs, a panel a figure, a line a run, into a PNG."""
-    names = figure_names(runs)
+    """Draw every validation figure of some runs over their epochs, a panel a figure, a line a run, into a PNG.
+
+    Besides the losses, in training and on validation, as far as the logs have them.
+    """
+    losses = {key: title for key, title in _LOSSES.items() if any(key in epoch for run in runs for epoch in run.epochs)}
+    names = [*figure_names(runs), *losses.values()]
     with rc_context(_STYLE):
         figure, panels = _side_by_side(len(names))
         for name, axes in zip(names, panels, strict=True):
             for run, colour, dash in zip(runs, cycle(_COLOURS), cycle(_DASHES), strict=False):
-                known = [(epoch["epoch"], epoch["validation"].get(name)) for epoch in run.epochs]
+                known = [(epoch["epoch"], _figures_of(epoch).get(name)) for epoch in run.epochs]
                 axes.plot(*zip(*known, strict=True), color=colour, linestyle=dash, label=run.name)
             axes.set(xlabel="epoch", title=name)
-            if form(name) is percent:
+            if form(name) is percent and name not in losses.values():
                 axes.yaxis.set_major_formatter(_percent())
         panels[0].legend(loc="best")
         written = io.BytesIO()
         figure.savefig(written, format="png", dpi=_DPI)
     write_bytes(file, written.getvalue())
+
+
+def _figures_of(epoch: Record) -> dict[str, float]:
+    """The validation figures of an epoch, and the losses summed over the heads."""
+    losses = {title: sum(epoch[key].values()) for key, title in _LOSSES.items() if key in epoch}
+    return epoch["validation"] | losses
 
 
 def _figures(labels: LabelArrays, answers: Answers, record: Record) -> Iterator[tuple[str, Figure]]:

@@ -1,10 +1,11 @@
 """Recipes: one small YAML file an experiment, and their schema. A typo is an error that names the field."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from facekit.checkpoints import Side
 from facekit.errors import RecipeError, UnknownName
@@ -23,7 +24,7 @@ FROM_RECIPE = "recipe:"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSet(_Frozen):
@@ -64,6 +65,8 @@ class Losses(_Frozen):
         names: weights of single attributes in the mean; the others have 1.
         balance: whether the combinations of a head weigh inversely to how often they occur.
         uncertainty: whether a learned variance a head divides its loss (Kendall et al., 2018).
+        uncertainty_rate: learning rate of the logarithms of these variances in every step; the recipe's own, made for
+            pretrained weights, may be too small to move them.
         age_years: weight, beside the distribution's loss, of the absolute error of the expected age in years.
         age_spread: standard deviation of that normal distribution, in years.
         single_label: share of the data set's own single expression label in the target; the votes have the rest.
@@ -80,6 +83,7 @@ class Losses(_Frozen):
     names: dict[Attribute, Annotated[float, Field(ge=0)]] = {GENDER_ATTRIBUTE: 8.0}
     balance: bool = False
     uncertainty: bool = False
+    uncertainty_rate: float = Field(1e-2, gt=0)
     age_years: float = Field(0.1, ge=0)
     age_spread: float = Field(2.5, gt=0)
     single_label: float = Field(0.6, ge=0, le=1)
@@ -130,6 +134,12 @@ class RunRecipe(_Frozen):
     epochs: int = Field(gt=0)
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
 
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _no(cls, precision: object) -> object:
+        """YAML reads a bare `no` as false."""
+        return "no" if precision is False else precision
+
     @property
     def batch_size(self) -> int:
         """Pictures a batch, over all data sets and processes."""
@@ -155,7 +165,9 @@ class Recipe(RunRecipe):
         learning_rate: reached after `warmup` steps, held, then linear to 0 over the last `decay` share of the steps.
         step_down: share of the steps after which the rate falls tenfold, again and again; with `decay: 0` this is the
             step-down policy of Caffe and DIGITS.
-        patience: stop after this many epochs without a better validation score; `null` for never.
+        best_by: what makes an epoch the best one, whose weights are kept: the "score" of its validation figures, or
+            the smallest validation "loss".
+        patience: stop after this many epochs that are no better than the best; `null` for never.
         ema: decay of the moving average of the weights (less over the first updates, see `ema.moving_average`), which
             is what is evaluated and kept; 0 for the weights as they are.
         workers: processes that read and augment pictures beside the training; by default none on a CPU, which they
@@ -170,18 +182,35 @@ class Recipe(RunRecipe):
     teacher: str | None = None
     input_size: tuple[Side, Side] | None = None
     steps: int = Field(gt=0)
-    sizes: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    sizes: tuple[tuple[int, Annotated[float, Field(gt=0)]], ...] = Field(((0, 1.0),), min_length=1)
     learning_rate: float = Field(2e-3, gt=0)
     accumulate: int = Field(1, gt=0)
     warmup: int = Field(300, ge=0)
     decay: float = Field(0.3, ge=0, le=1)
     step_down: float | None = Field(None, gt=0, lt=1)
+    best_by: Literal["score", "loss"] = "score"
     patience: int | None = Field(None, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     workers: int | None = Field(None, ge=0)
     optimizer: Optimizer = Optimizer()
     losses: Losses = Losses()
     augment: Strength = Strength()
+
+    @field_validator("sizes")
+    @classmethod
+    def _rising(cls, sizes: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+        if sizes[0][0] or any(one >= other for (one, _), (other, _) in pairwise(sizes)):
+            raise ValueError("the first epochs have to start at 0 and rise")
+        return sizes
+
+    @field_validator("losses")
+    @classmethod
+    def _of_heads(cls, losses: Losses, info: ValidationInfo) -> Losses:
+        heads = info.data.get("tasks", {})
+        unknown = [head for head in losses.heads if head not in heads]
+        if unknown and heads:
+            raise ValueError(f"heads has {unknown[0]!r}, which is none of {', '.join(heads)}")
+        return losses
 
 
 class GanRecipe(RunRecipe):
@@ -255,26 +284,32 @@ def load_any_recipe(name: str, overrides: list[str] | None = None, *, small: boo
         if reduced is None:
             raise RecipeError(f"Recipe {path.stem} has no part `small`: run it as it is.")
         fields["name"] += SMALL
+        if not isinstance(reduced, dict):
+            raise RecipeError(f"Recipe {path.stem}: field small: it has to hold fields.")
         for key, value in reduced.items():
-            _replace(fields, key, value)
+            _replace(fields, str(key), value)
     for override in overrides or []:
         key, equals, text = override.partition("=")
         if not equals:
             raise RecipeError(f"{override!r} is not field=value.")
-        _replace(fields, key, yaml.safe_load(text))
+        try:
+            _replace(fields, key, yaml.safe_load(text))
+        except yaml.YAMLError:
+            raise RecipeError(f"Field {key}: {text!r} is not YAML: look at its brackets and quotes.") from None
     kind = _kind(fields)
     fields.pop("kind", None)
+    if kind not in KINDS:
+        raise UnknownName.among("kind of recipe", kind, list(KINDS))
     try:
         return KINDS[kind].model_validate(fields)
-    except KeyError:
-        raise UnknownName.among("kind of recipe", kind, list(KINDS)) from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"Recipe {path.stem}: field {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+        where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"Recipe {path.stem}: field {where}: {why}.") from None
 
 
 def _kind(fields: dict[str, Any]) -> str:
-    return fields.get("kind", "classifier")
+    return str(fields.get("kind", "classifier"))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -185,10 +185,7 @@ def _stage_generator(source: Source, part: Path, name: str) -> dict[str, Any]:
 
 def _stage_log(source: Source, part: Path) -> None:
     """The log of a run, and its validation figures drawn over the epochs."""
-    try:
-        epochs = read_log(source.home)
-    except ValueError as error:
-        raise DataError(f"{source.home / LOG} is damaged ({error}): mend it, or move it away.") from None
+    epochs = read_log(source.home)
     if not epochs:
         return
     _copy(source.home / LOG, part / LOG)

@@ -12,7 +12,8 @@ from typing import Any
 from accelerate import Accelerator
 from safetensors import SafetensorError
 
-from facekit.errors import TrainingError
+from facekit.errors import DataError, TrainingError
+from training.records import write_text
 
 LOG, LAST = "log.jsonl", "last"
 _PART, _BEFORE = "last.part", "last.before"
@@ -24,8 +25,10 @@ def save_state(
     """Write `last/` (model, optimizer, random state), the log's next line, and the best checkpoint if it is a new one.
 
     Raises:
-        TrainingError: the disk is full or cannot be written; the state of the epoch before is still whole.
+        TrainingError: the weights are not finite, or the disk is full or cannot be written; the state of the epoch
+            before is still whole.
     """
+    _check_weights(accelerator, record["epoch"])
     part, last, before = folder / _PART, folder / LAST, folder / _BEFORE
     try:
         if accelerator.is_main_process:
@@ -52,24 +55,51 @@ def save_state(
     accelerator.wait_for_everyone()
 
 
+def _check_weights(accelerator: Accelerator, epoch: int) -> None:
+    """Nothing good ever comes of weights that are not finite, least of all in place of the last good ones."""
+    for model in accelerator._models:  # accelerate's own list of what it saves
+        if not all(values.isfinite().all() for values in model.state_dict().values()):
+            raise TrainingError(
+                f"The weights are not finite after epoch {epoch}, so that epoch {epoch - 1} stays the last one saved: "
+                "lower the learning rate and start again."
+            )
+
+
+def saved_state(folder: Path) -> Path | None:
+    """The newest whole state of a run; None where it has none yet."""
+    return next((folder / name for name in (LAST, _BEFORE) if (folder / name).is_dir()), None)
+
+
 def load_state(accelerator: Accelerator, folder: Path) -> None:
     """Load the newest whole state of a run; nothing where it has none yet."""
-    there = [folder / name for name in (LAST, _BEFORE) if (folder / name).is_dir()]
-    if there:
-        accelerator.load_state(str(there[0]))
+    if state := saved_state(folder):
+        accelerator.load_state(str(state))
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The log of a run: a record for every finished epoch; none where it has none yet."""
-    lines = (folder / LOG).read_text().splitlines() if (folder / LOG).exists() else []
-    return [json.loads(line) for line in lines]
+    """The log of a run: a record for every finished epoch; none where it has none yet.
+
+    A last line that was cut short, by a full disk or a power failure, is of an epoch that was not saved.
+
+    Raises:
+        DataError: another line is damaged.
+    """
+    lines = (folder / LOG).read_bytes().splitlines() if (folder / LOG).exists() else []
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise DataError(f"{folder / LOG} is damaged in line {number}: mend it, or move it away.") from None
+    return records
 
 
 def keep_records(folder: Path, epochs: int) -> None:
-    """Drop the log's lines after the first `epochs`: a run that was killed while saving may have written one more."""
-    lines = (folder / LOG).read_text().splitlines(keepends=True) if (folder / LOG).exists() else []
-    if len(lines) > epochs:
-        (folder / LOG).write_text("".join(lines[:epochs]))
+    """Keep the log of the first `epochs` alone: a run that was killed while saving may have written more, or half."""
+    kept = "".join(json.dumps(record) + "\n" for record in read_log(folder)[:epochs])
+    if (folder / LOG).exists() and (folder / LOG).read_bytes() != kept.encode():
+        write_text(folder / LOG, kept)
 
 
 @contextmanager

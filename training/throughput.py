@@ -14,8 +14,9 @@ from facekit.nets import build
 from training.batches import CropDataset
 from training.experiment import hardware
 from training.gan_throughput import gan_throughput
-from training.loop import Loop, view_size
+from training.loop import Loop
 from training.losses import Criterion
+from training.network import view_size
 from training.optimizer import build_optimizer
 from training.recipe import GanRecipe, Recipe
 from training.records import Record
@@ -48,11 +49,11 @@ def throughput(recipe: Recipe | GanRecipe, *, steps: int = 8, rounds: int = 3) -
         return gan_throughput(recipe.model_copy(update={"data": parts}), steps, rounds)
     changes = {"data": parts, "init": None, "epochs": rounds + 1, "steps": steps, "patience": None}
     with TemporaryDirectory() as runs:
-        short = recipe.model_copy(update=changes | {"runs": runs, "sizes": recipe.sizes[-1:]})
+        short = recipe.model_copy(update=changes | {"runs": runs, "sizes": ((0, recipe.sizes[-1][1]),)})
         train, validation = load_sets(short)
         short = fitted_to(short, train)
         loop = Loop(short, train, validation, Path(runs))
-        size = view_size(short, short.epochs)
+        size = view_size(short, 0)
         step = _plain_step(loop, CropDataset(train, short.augment, short.seed, size))
         ours, plain = [], []
 

@@ -6,11 +6,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facekit.answers import Answers, decode
+from facekit.errors import RecipeError
 from facekit.labels import ATTRIBUTES, GENDER_ATTRIBUTE
-from facekit.tasks import IdentityTask, Tasks
+from facekit.tasks import IdentityTask, Task
 from training.augment import centre
 from training.batches import normalize, training_targets
 from training.data.prepare import Prepared
+from training.losses import TEACHER, Criterion, known_rows
+from training.recipe import Recipe
 
 _BATCH = 128
 _MALE = ATTRIBUTES.index(GENDER_ATTRIBUTE)
@@ -34,22 +37,76 @@ def crop_logits(
     return {task: torch.cat([part[task] for part in outputs]) for task in outputs[0]}
 
 
+def check_labels(recipe: Recipe, targets: list[dict[str, NDArray]], validation: list[Prepared]) -> None:
+    """Every head needs labels, or a teacher's answers, to learn from, and the best epoch some to be chosen by.
+
+    Args:
+        targets: of every training set.
+
+    Raises:
+        RecipeError: there are none.
+    """
+    shown = [training_targets(part) for part in validation]
+    for head, task in recipe.tasks.items():
+        taught = any(TEACHER + head in part for part in targets)
+        if not taught and not any(_known(task, part) for part in targets):
+            raise RecipeError(f"Field tasks.{head}: no training picture has a label for it: add data that has.")
+    heads = recipe.tasks
+    if recipe.best_by == "loss":  # which identity has none of
+        heads = {head: task for head, task in heads.items() if not isinstance(task, IdentityTask)}
+    if not any(_known(task, part) for task in heads.values() for part in shown):
+        raise RecipeError(
+            f"Field data: no validation picture has a label to choose the best epoch by {recipe.best_by}: add data "
+            f"that has one for {', '.join(recipe.tasks)}, or set hold_out."
+        )
+
+
+def _known(task: Task, targets: dict[str, NDArray]) -> bool:
+    """Whether there is any label for a task; a few rows at a time, as the first mostly have one."""
+    parts = [range(i, i + _BATCH) for i in range(0, len(targets["age"]), _BATCH)]
+    rows = (
+        {key: torch.from_numpy(values[part.start : part.stop]) for key, values in targets.items()} for part in parts
+    )
+    return any(known_rows(task, part).any() for part in rows)
+
+
 def validate(
-    model: nn.Module, tasks: Tasks, sets: list[Prepared], size: tuple[int, int], device: torch.device
-) -> dict[str, float]:
-    """Accuracy or error by set and answer, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`.
+    model: nn.Module, criterion: Criterion, sets: list[Prepared], size: tuple[int, int], device: torch.device
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Accuracy or error by set and answer, e.g. `{"celeba attributes": 0.90, "utkface mae": 5.1}`, and `losses_of`.
 
     Averaged over the crop and its mirror image, as `FaceAnalyzer` does.
     """
     figures: dict[str, float] = {}
-    for part in sets:
-        logits = crop_logits(model, part, size, device, mirror=True)
-        found = _figures(decode(logits, tasks), training_targets(part))
-        for head, task in tasks.items():
+    logits = [crop_logits(model, part, size, device, mirror=True) for part in sets]
+    targets = [training_targets(part) for part in sets]
+    for part, answered, truth in zip(sets, logits, targets, strict=True):
+        found = _figures(decode(answered, criterion.tasks), truth)
+        for head, task in criterion.tasks.items():
             if isinstance(task, IdentityTask):
-                found["identity"] = rank_one(logits[head], training_targets(part)["identity"])
+                found["identity"] = rank_one(answered[head], truth["identity"])
         figures |= {f"{part.name} {name}": round(float(value), 5) for name, value in found.items()}
-    return figures
+    return figures, losses_of(logits, targets, criterion)
+
+
+def losses_of(
+    logits: list[dict[str, Tensor]], targets: list[dict[str, NDArray]], criterion: Criterion
+) -> dict[str, float]:
+    """The loss of every head on the labelled pictures of all sets together, weighted as in training.
+
+    Without what only training has: a teacher, learned variances, and identity, as the people of validation are others.
+
+    Args:
+        logits, targets: of every set.
+    """
+    truth = {key: torch.from_numpy(np.concatenate([part[key] for part in targets])) for key in targets[0]}
+    heads = [
+        head
+        for head, task in criterion.tasks.items()
+        if not isinstance(task, IdentityTask) and known_rows(task, truth).any()
+    ]
+    answered = {head: torch.cat([part[head] for part in logits]) for head in heads}
+    return {head: round(float(loss), 6) for head, loss in criterion.weighted(answered, truth).items()}
 
 
 def rank_one(likeness: Tensor, identity: NDArray[np.int64]) -> float:
@@ -69,7 +126,7 @@ def rank_one(likeness: Tensor, identity: NDArray[np.int64]) -> float:
     return float((who[nearest] == who)[again].mean())
 
 
-def score(figures: dict[str, float]) -> float:
+def score_of(figures: dict[str, float]) -> float:
     """One number to choose the best epoch by: the accuracies, less a twentieth of the error in years, averaged."""
     return float(np.mean([1 - value / 20 if key.endswith(" mae") else value for key, value in figures.items()]))
 

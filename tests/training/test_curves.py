@@ -29,8 +29,10 @@ recipe = load_recipe("faces", [f"runs={sys.argv[1]}"])
 callbacks = {}
 loop = SimpleNamespace(
     recipe=recipe, folder=Path(recipe.runs) / "001-faces", step=10, losses={"age": 2.5},
-    accelerator=SimpleNamespace(is_main_process=True), optimizer=SimpleNamespace(param_groups=[{"lr": 0.1}]),
+    accelerator=SimpleNamespace(is_main_process=True),
+    optimizer=SimpleNamespace(param_groups=[{"lr": 0.1, "factor": 1.0}, {"lr": 0.2}]),
     record={"epoch": 1, "score": 0.5, "pictures_per_second": 99.0, "waiting": 0.1, "validation": {"utkface mae": 7.0},
+            "validation_loss": {"age": 1.5}, "learned_weights": {"age": 0.8},
             "dead": {"conv1": 0.25}, "spread": {"age": 0.9}},
     add_callback=lambda event, callback: callbacks.update({event: callback}),
 )
@@ -53,6 +55,7 @@ def test_curves_are_grouped_by_recipe_and_stay_beside_the_runs(tmp_path: Path) -
     assert (config["_Group"], config["name"]) == ("faces", "faces")
     drawn = {name: value for point in points for name, value in point.items()}
     assert drawn["loss/age"] == 2.5
+    assert (drawn["validation loss/age"], drawn["learned weights/age"]) == (1.5, 0.8)
     assert drawn["learning rate"] == 0.1
     assert (drawn["validation/utkface mae"], drawn["dead/conv1"], drawn["spread/age"]) == (7.0, 0.25, 0.9)
     assert drawn["pictures per second"] == 99

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from facekit.errors import DataError
 from training.experiment import experiment, unpack
 from training.recipe import load_recipe
 from training.records import Record, append_lines, read_lines
@@ -71,6 +72,17 @@ def test_the_small_form_has_a_row_of_its_own() -> None:
     assert text.index("| `imdbwiki-gender` | UTKFace | 88.0 %") < text.index(
         "`imdbwiki-gender-small` | UTKFace | 88.0 %"
     )
+
+
+@pytest.mark.parametrize("path", ["faces", "hub:owner/faces"])
+def test_an_experiment_needs_a_test_split(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.experiment.fit", lambda *_, **__: pytest.fail("trained all the same"))
+    for name in ("man/1.png", "woman/2.png"):
+        (tmp_path / "faces" / "train" / name).parent.mkdir(parents=True)
+        (tmp_path / "faces" / "train" / name).touch()
+    recipe = load_recipe("imdbwiki-gender", [f"data=[{{path: '{path}', batch: 2}}]", f"data_root={tmp_path}"])
+    with pytest.raises(DataError, match=f"Nothing to measure on, as {path} has no test split"):
+        experiment(recipe)
 
 
 def test_an_experiment_trains_and_measures(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,11 @@ def test_the_job_trains_and_proposes_the_checkpoint(hub: tuple[str, type[Hub]], 
         (["faces", *OPTIONS], None, "Nobody is signed in to the Hub: run `hf auth login` first."),
         (["faces", "epoch=3", *OPTIONS], "secret", "Recipe faces: field epoch"),
         (["faces", "--on", "hf-jobs"], "secret", "A job needs --code, --data-repo and --push"),
+        (
+            ["faces", *OPTIONS, "--resume"],
+            "secret",
+            "A job starts anew and draws no curves: leave out --track and --resume",
+        ),
         (["faces", "--on", "the-moon"], "secret", "hf-jobs"),
     ],
 )

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import training.loop
 from facekit.checkpoints import read_checkpoint
 from facekit.errors import RecipeError, TrainingError
 from facekit.labels import ATTRIBUTES
 from training.data.prepare import Prepared
-from training.loop import Loop, _parent, fit
+from training.loop import Loop, fit
+from training.network import parent_of
 from training.recipe import Recipe
 
 
@@ -106,14 +108,55 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
 def test_a_start_from_the_hub_is_kept(tmp_path: Path) -> None:
     commit = "0123456789abcdef" * 2 + "01234567"
     recipe = tiny(tmp_path, init="ann/net@v1")
-    assert _parent(recipe, tmp_path / "snapshots" / commit) == {"parent": {"repository": "ann/net", "commit": commit}}
-    assert _parent(recipe, tmp_path / "elsewhere") == _parent(tiny(tmp_path), None) == {}
+    assert parent_of(recipe, tmp_path / "snapshots" / commit) == {"parent": {"repository": "ann/net", "commit": commit}}
+    assert parent_of(recipe, tmp_path / "elsewhere") == parent_of(tiny(tmp_path), None) == {}
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     loop = make_loop(tiny(tmp_path, losses={"age": 1e38, "age_years": 1e38}), tmp_path / "run")
     with pytest.raises(TrainingError, match="learning_rate"):
         loop.run()
+
+
+def test_an_update_that_ruins_the_weights_leaves_the_epoch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss was finite: only the weights after the last update of an epoch show it."""
+    recipe = tiny(tmp_path, epochs=3, optimizer={"name": "sgd", "momentum": 0, "clip": None})
+    with monkeypatch.context() as patch:
+        patch.setattr(training.loop, "learning_rate", lambda recipe, step: 1e38 if step == 7 else 0.001)
+        with pytest.raises(
+            TrainingError, match=r"is nan at step 8: lower learning_rate .* from epoch 1 by init=.*best"
+        ):
+            make_loop(recipe, tmp_path / "run").run()
+    (line,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["epoch"] == 1
+    assert all(values.isfinite().all() for values in load_file(tmp_path / "run/last/model.safetensors").values())
+    make_loop(recipe, tmp_path / "run").run(resume=True)
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("best_by", ["score", "loss"])
+def test_the_recipe_says_what_the_best_epoch_is(best_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter(
+        [({"set mae": 9.0}, {"age": 2.0}), ({"set mae": 8.0}, {"age": 1.0}), ({"set mae": 7.0}, {"age": 3.0})]
+    )
+    monkeypatch.setattr(training.loop, "validate", lambda *_: next(measured))
+    loop = make_loop(tiny(tmp_path, epochs=3, best_by=best_by), tmp_path / "run")
+    kept = read_checkpoint(loop.run()).config.training["epoch"]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["best_epoch"] for line in lines] == ([1, 2, 3] if best_by == "score" else [1, 2, 2])
+    assert kept == loop.best_epoch == lines[-1]["best_epoch"]
+    assert [line["validation_loss"] for line in lines] == [{"age": 2.0}, {"age": 1.0}, {"age": 3.0}]
+
+
+def test_learned_weights_of_the_losses_are_logged_and_resumed(tmp_path: Path) -> None:
+    recipe = tiny(tmp_path, learning_rate=1e-9, losses={"uncertainty": True, "uncertainty_rate": 0.05})
+    make_loop(recipe.model_copy(update={"epochs": 1}), tmp_path / "run").run()
+    make_loop(recipe, tmp_path / "run").run(resume=True)
+    log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    first, second = (json.loads(line)["learned_weights"]["age"] for line in log)
+    assert second < first == pytest.approx(np.exp(-4 * 0.05), rel=0.01)  # four steps of Adam, as the loss is above 1/2
 
 
 def test_batches_may_make_an_update_together(tmp_path: Path) -> None:
@@ -162,6 +205,46 @@ def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
     loop.run()
     assert loop.epoch - loop.best_epoch == 2
     assert loop.epoch < 9
+
+
+def test_patience_begins_with_the_last_size(tmp_path: Path) -> None:
+    recipe = tiny(tmp_path, epochs=9, patience=1, learning_rate=1e-12, ema=0, sizes=[[0, 0.25], [3, 0.5]])
+    loop = make_loop(recipe, tmp_path / "run")
+    assert read_checkpoint(loop.run()).config.input_size == (56, 64)
+    assert 4 <= loop.best_epoch == loop.epoch - 1
+
+
+def test_a_size_that_is_never_reached_is_not_kept(tmp_path: Path) -> None:
+    loop = make_loop(tiny(tmp_path, sizes=[[0, 0.5], [2, 1.0]]), tmp_path / "run")
+    assert read_checkpoint(loop.run()).config.input_size == (56, 64)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"tasks": {"expression": {"kind": "expression"}}},
+            r"Field tasks\.expression: no training picture has a label",
+        ),
+        ({"architecture": "imdb-wiki-cnn", "network": {}, "input_size": [48, 48]}, "does not take pictures of 24x24"),
+        ({"sizes": [[0, 0.001]]}, "does not take pictures of 0x0 pixels"),
+    ],
+)
+def test_a_run_that_cannot_start_leaves_no_folder(
+    fields: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(32, 1)]))
+    with pytest.raises(RecipeError, match=message):
+        fit(tiny(tmp_path / "runs", **fields))
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_the_best_epoch_needs_labels_to_be_chosen_by(tmp_path: Path) -> None:
+    unlabelled = generated(32, 1)
+    for key in ("attributes", "age"):
+        unlabelled.labels[key][:] = np.nan
+    with pytest.raises(RecipeError, match=r"no validation picture has a label .* that has one for attributes, age"):
+        Loop(tiny(tmp_path), [generated(64, 0)], [unlabelled], tmp_path)
 
 
 def test_out_of_memory_names_the_batch_to_try(tmp_path: Path) -> None:

@@ -82,6 +82,14 @@ def test_a_learned_variance_divides_the_loss() -> None:
     assert not any(p.requires_grad for p in criterion({"age": AgeTask()}).parameters())
 
 
+def test_the_weight_of_a_loss_that_is_0_does_not_grow_for_ever() -> None:
+    learned = criterion({"age": AgeTask(form="years")}, age=1, uncertainty=True)
+    for variance, rises in ((-8.0, False), (-9.0, True)):  # the weight is about 3,000, and about 8,100
+        learned.log_variances["age"] = torch.nn.Parameter(torch.tensor(variance))
+        learned({"age": torch.tensor([[34.0]])}, {"age": torch.tensor([34.0])})["age"].backward()
+        assert (learned.log_variances["age"].grad < 0) == rises
+
+
 def test_a_head_may_have_its_own_weight() -> None:
     targets = {"age": torch.tensor([34.0])}
     logits = {"age": torch.tensor([[30.0]])}

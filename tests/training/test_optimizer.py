@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
 from facekit.errors import RecipeError
 from facekit.nets import FaceNet
-from training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from facekit.tasks import AgeTask, AttributesTask
+from training.losses import Criterion
+from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
 from training.recipe import Recipe, load_recipe
 
 
@@ -59,6 +62,24 @@ def test_layers_have_their_own_rates_and_zero_freezes() -> None:
 def test_rates_that_cannot_be_meant(rates: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         build_optimizer(net(), recipe(f"optimizer.rates={rates}"))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_learned_variances_find_their_optimum_at_a_rate_of_their_own(name: str) -> None:
+    """exp(-s) L + s / 2 is least where the weight exp(-s) is 1 / (2 L), however small the recipe's rate is."""
+    settings = recipe(f"optimizer.name={name}", "learning_rate=1e-6", "losses.uncertainty=true")
+    tasks = {"age": AgeTask(form="years"), "smile": AttributesTask(names=("Smiling",))}
+    criterion = Criterion(tasks, settings.losses, np.empty((0, 40), np.float32))
+    losses = {"age": torch.tensor(2.0), "smile": torch.tensor(0.1)}
+    criterion.weighted = lambda *_: losses  # type: ignore[method-assign]
+    optimizer = build_optimizer(net(), settings)
+    add_variances(optimizer, criterion, settings)
+    for step in range(400):
+        set_learning_rate(optimizer, learning_rate(settings, step))
+        optimizer.zero_grad()
+        torch.stack(list(criterion({}, {}).values())).sum().backward()
+        optimizer.step()
+    assert criterion.learned_weights() == pytest.approx({"age": 0.25, "smile": 5.0}, rel=0.1)
 
 
 def test_learning_rate_warms_up_holds_and_falls_to_zero() -> None:

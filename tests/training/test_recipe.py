@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from facekit.errors import RecipeError, UnknownName
-from training.loop import view_size
+from training.network import view_size
 from training.recipe import RECIPES, GanRecipe, list_recipes, load_any_recipe, load_recipe
 
 
@@ -26,6 +27,40 @@ def test_fields_are_replaced_at_any_depth() -> None:
 def test_a_typo_names_the_field(override: str, names: str) -> None:
     with pytest.raises(RecipeError, match=names):
         load_recipe("faces", [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epochs=[1", r"Field epochs: '\[1' is not YAML"),
+        ("augment.mirror=1.5", r"augment\.mirror: Input should be less than or equal to 1"),
+        ("augment.light=-1", r"augment\.light: Input should be greater than or equal to 0"),
+        ("learning_rate=.inf", "learning_rate: Input should be a finite number"),
+        ("losses.heads={foo: 1.0}", "field losses: heads has 'foo', which is none of attributes, age, expression"),
+        ("sizes=[[1, 0.5]]", "field sizes: the first epochs have to start at 0 and rise"),
+        ("sizes=[[0, 0.5], [0, 1]]", "field sizes: the first epochs have to start at 0 and rise"),
+        ("sizes=[[0, 0.0]]", r"field sizes\.0\.1: Input should be greater than 0"),
+        ("sizes=[]", "field sizes: "),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_told(override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("faces", [override])
+
+
+def test_a_bare_no_is_a_precision(tmp_path: Path) -> None:
+    assert load_recipe("faces", ["precision=no"]).precision == "no"
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: faces\nprecision: no\n")
+    assert load_recipe(str(path)).precision == "no"
+
+
+@pytest.mark.parametrize(("lines", "message"), [("small: 3", "field small"), ("small: {3: 1}", "field 3: Extra")])
+def test_a_small_form_that_is_none_is_told(lines: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"base: faces\n{lines}\n")
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(str(path), small=True)
 
 
 def test_unknown_recipe_lists_the_known_ones() -> None:
@@ -59,6 +94,11 @@ def test_the_small_form_replaces_fields_and_has_its_own_name() -> None:
     assert load_recipe("celeba-cnn-gender", ["epochs=2"], small=True).epochs == 2
 
 
+def test_systems_that_were_stopped_or_chosen_by_validation_loss_are() -> None:
+    by_loss = {name for name in list_recipes("classifier") if load_recipe(name).best_by == "loss"}
+    assert by_loss == {*(name for name in list_recipes() if name.startswith("imdbwiki-")), "realtime-gender"}
+
+
 def test_every_recipe_has_a_small_form() -> None:
     assert all(load_any_recipe(name, small=True).name == f"{name}-small" for name in list_recipes())
 
@@ -86,6 +126,7 @@ def test_a_recipe_of_a_generator_is_known_by_its_kind(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"field settings\.loss: Input should be 'bce'"):
         load_any_recipe("dcgan-faces", ["settings.loss=best"])
     path = tmp_path / "odd.yaml"
-    path.write_text("kind: vae\ndata: [{path: celeba, batch: 2}]\ndescription: odd\nepochs: 1\n")
-    with pytest.raises(UnknownName, match="Unknown kind of recipe 'vae': choose one of classifier, gan"):
-        load_any_recipe(str(path))
+    for kind in ("vae", "[1]"):
+        path.write_text(f"kind: {kind}\ndata: [{{path: celeba, batch: 2}}]\ndescription: odd\nepochs: 1\n")
+        with pytest.raises(UnknownName, match=f"Unknown kind of recipe '{re.escape(kind)}': choose one of classifier"):
+            load_any_recipe(str(path))

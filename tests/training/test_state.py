@@ -8,10 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from facekit.checkpoints import read_checkpoint
+from facekit.errors import TrainingError
+from training.state import keep_records, save_state
 
 SCRIPT = """
 import resource, sys
@@ -58,6 +62,23 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
         expected, found = load_file(unbroken / file), load_file(killed / file)
         for key, value in expected.items():
             assert torch.equal(value, found[key]), key
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    accelerator, layer = Accelerator(), torch.nn.Linear(2, 1)
+    accelerator.prepare(layer)
+    save_state(accelerator, tmp_path, {"epoch": 1}, None)
+    layer.bias.data[0] = torch.inf
+    with pytest.raises(TrainingError, match="not finite after epoch 2, so that epoch 1 stays the last one saved"):
+        save_state(accelerator, tmp_path, {"epoch": 2}, None)
+    assert load_file(tmp_path / "last" / "model.safetensors")["bias"].isfinite().all()
+    assert len(lines(tmp_path)) == 1
+
+
+def test_a_resumed_run_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    keep_records(tmp_path, 2)
+    assert (tmp_path / "log.jsonl").read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
 
 
 def test_a_full_disk_leaves_the_epoch_before(tmp_path: Path) -> None:
