@@ -26,9 +26,6 @@ MOST: Final = 1024
 
 _BATCH: Final = 64
 
-_EMPHASIS: Final = 2.5
-"""How much further than in training the network is told of what is chosen, which it then shows in more faces."""
-
 
 class FaceGenerator(DiffusionPipeline):
     """Draws faces of people who do not exist.
@@ -185,7 +182,7 @@ class FaceGenerator(DiffusionPipeline):
         """(n, K): attributes drawn as they occur in the training pictures that have what is `chosen`.
 
         Returns:
-            0 or 1; below 0 or above 1 for what is chosen.
+            0 or 1; below 0 or above 1 where the checkpoint has an emphasis for what is chosen.
 
         Raises:
             UnknownName: the checkpoint has no such attribute to choose.
@@ -206,5 +203,6 @@ class FaceGenerator(DiffusionPipeline):
         if fits.any():
             others = torch.multinomial(shares * fits, n, replacement=True, generator=random_stream(seed, stream=3))
             rows = torch.where((rows[:, columns] == wanted).all(1, keepdim=True), rows, combinations[others])
-        rows[:, columns] = 0.5 + (wanted - 0.5) * _EMPHASIS  # also where nobody in the training pictures looks like it
+        emphasis = [self.generator.emphasis[column][int(value)] for column, value in zip(columns, wanted, strict=True)]
+        rows[:, columns] = 0.5 + (wanted - 0.5) * torch.tensor(emphasis)  # also where nobody in the training is like it
         return rows

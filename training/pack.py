@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facekit.analyze import FaceAnalyzer
 from facekit.checkpoints import CARD_FILE
+from facekit.diversity.chosen import least_emphasis
 from facekit.errors import DataError, TrainingError
 from facekit.generate import FaceGenerator
 from facekit.growth import GROWTH, LOG_FILE, TRAINING_FILE
 from facekit.hub import GENERATOR
+from facekit.lab.eye import EYE
 from training.gan import GAP, PIPELINE, SHEETS
 from training.generator_card import generator_card
 from training.state import read_log, whole_folder
@@ -30,7 +33,8 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
     """Write the newest generator of a GAN's run as a checkpoint; the folder is complete or not there at all.
 
     Convolutions are stored as float16, all else as it is; everything is read back as float32. Weights of earlier
-    epochs are left out: their pictures are in `growth/`.
+    epochs are left out: their pictures are in `growth/`. What can be chosen gets the emphasis with which the network
+    of the laboratory sees it.
 
     Args:
         run: a folder that `fit` made for a GAN.
@@ -63,6 +67,9 @@ def _write_generator(pipeline: Path, part: Path) -> int:
     """The pipeline with halved weights; how far the pictures of both differ."""
     generator = FaceGenerator.from_pretrained(str(pipeline), device="cpu")
     before = _some_pictures(generator)
+    if generator.attributes:
+        emphasis = least_emphasis(generator, FaceAnalyzer.from_pretrained(EYE))
+        generator.generator.register_to_config(emphasis=emphasis)
     for parameter in generator.generator.parameters():
         if parameter.ndim > 1:  # what batch norms keep is tiny, and its range is not float16's
             parameter.data = parameter.data.half()

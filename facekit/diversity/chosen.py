@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from facekit.labels import ATTRIBUTES
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
     from facekit.generate import FaceGenerator
+
+LEVELS: Final = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+"""Emphases that `least_emphasis` tries. Above 3 a single attribute distorts the face."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,35 @@ def chosen_attributes(
         told = (None, None) if real is None else _told(real[0].attributes[:, column], real[1][:, column])
         found.append(Chosen(name, count, float(with_it.mean()), float((~without).mean()), *told))
     return found
+
+
+def least_emphasis(
+    generator: FaceGenerator, analyzer: FaceAnalyzer, *, count: int = 500, seed: int = 1, wanted: float = 0.98
+) -> list[list[float]]:
+    """The least of `LEVELS` at which each attribute is seen to be absent, and to be there, where it is chosen so.
+
+    Args:
+        analyzer: sees it; for honest figures another one than that of `chosen_attributes`.
+        count: faces to draw for each.
+        wanted: the share of them that is enough; where no level reaches it, the highest is taken.
+
+    Returns:
+        (K, 2), `emphasis` of the generator's network.
+    """
+    network, found = (
+        generator.generator,
+        {(name, on): LEVELS[-1] for name in generator.attributes for on in (False, True)},
+    )
+    before, open_ = network.emphasis, set(found)
+    for level in LEVELS:
+        network.emphasis = ((level, level),) * len(generator.attributes)
+        for name, on in sorted(open_):
+            seen = FaceSample.read(analyzer, draw_portraits(generator, count, seed, {name: on})).attributes
+            if float(((seen[:, ATTRIBUTES.index(name)] > 0.5) == on).mean()) >= wanted:
+                found[name, on] = level
+                open_.remove((name, on))
+    network.emphasis = before
+    return [[found[name, on] for on in (False, True)] for name in generator.attributes]
 
 
 def _told(judged: NDArray[np.float32], labels: NDArray[np.float32]) -> tuple[float | None, float | None]:

@@ -18,6 +18,7 @@ Norm = Literal["batch", "spectral", "none"]
 
 
 _LARGEST: Final = 256
+_FURTHEST: Final = 10
 _SLOPE: Final = 0.2  # of the discriminator's leaky ReLUs
 
 
@@ -58,6 +59,8 @@ class DcganGenerator(DiffusersNet):
         attributes: names of the attributes that can be chosen.
         combinations: 0 or 1 of every attribute and the share of the training pictures that have them, a row each: what
             is drawn where nothing is chosen.
+        emphasis: how much further than in training, 1 to 10, the network is told of an attribute that is chosen to be
+            absent, and to be there, a row for each of the attributes; 1 for all if empty.
     """
 
     @register_to_config
@@ -69,9 +72,15 @@ class DcganGenerator(DiffusersNet):
         norm: Literal["batch", "none"] = "batch",
         attributes: Sequence[str] = (),
         combinations: Sequence[Sequence[float]] = (),
+        emphasis: Sequence[Sequence[float]] = (),
     ) -> None:
         super().__init__()
         self.latent, self.attributes, self.combinations = latent, tuple(attributes), tuple(map(tuple, combinations))
+        self.emphasis = tuple(map(tuple, emphasis)) or ((1.0, 1.0),) * len(self.attributes)
+        if [len(row) for row in self.emphasis] != [2] * len(self.attributes) or not all(
+            isinstance(value, int | float) and 1 <= value <= _FURTHEST for row in self.emphasis for value in row
+        ):
+            raise ValueError(f"emphasis needs two numbers from 1 to {_FURTHEST} for each of the attributes")
         if any(len(row) != len(attributes) + 1 for row in combinations):
             raise ValueError("every combination needs a value for each of the attributes, and a share")
         if not all(isinstance(value, int | float) and value in (0, 1) for row in combinations for value in row[:-1]):
@@ -152,7 +161,7 @@ class DcganDiscriminator(DiffusersNet):
 class PublishedGenerator(DiffusersNet):
     """The reference generator (2022, Keras): 1,006,787 parameters, latents of 64 to 64x64 pixels, without norms."""
 
-    latent, attributes, combinations = 64, (), ()
+    latent, attributes, combinations, emphasis = 64, (), (), ()
 
     @register_to_config
     def __init__(self) -> None:
