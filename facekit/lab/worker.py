@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import torch
 
-from facekit.errors import FacekitError, LabError
+from facekit.errors import FacekitError
+from facekit.lab.commands import read_command
 from facekit.lab.run import Snapshot, start_run
 from facekit.lab.settings import LabSettings
 
@@ -24,14 +25,18 @@ def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = No
     """
     torch.set_num_threads(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
-        Worker(pipe, settings, snapshot).serve()
+        try:
+            worker = Worker(pipe, settings, snapshot)
+        except FacekitError as error:
+            pipe.send({"kind": "error", "text": str(error)})
+            return
+        worker.serve()
 
 
 class Worker:
     """What goes on around a run.
 
-    A command is `{"do": ...}`: "run", "pause", "step", "discriminator", "generator", "speed" with "steps" a second or
-    `None`, "change" with "settings", "rewind" to the snapshot at "step", "snapshot", or "threads" with their "count".
+    A command is one of `read_command`; or, from the room alone, {"do": "snapshot"}, or "threads" with their "count".
 
     An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
     """
@@ -59,16 +64,30 @@ class Worker:
                 self._safely(lambda: self._advance(self.run.step))
 
     def _safely(self, act: Callable[[], None]) -> None:
-        """Do it; a mistake of the visitor's pauses the run and is told."""
+        """Do it; what goes wrong pauses the run and is told.
+
+        Raises:
+            EOFError, OSError: the pipe is closed.
+        """
         try:
             act()
-        except (FacekitError, KeyError, TypeError, ValueError) as error:
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
             self.running = False
             told = isinstance(error, FacekitError)
-            self._send("error", text=str(error) if told else "The run did not understand this: load the page again.")
+            self._send("error", text=str(error) if told else "The run cannot do this: rewind, or start it again.")
             self._send_state()
 
     def _obey(self, command: dict[str, Any]) -> None:
+        match command:
+            case {"do": "snapshot"}:
+                self._send("snapshot", snapshot=self.run.snapshot())
+                return
+            case {"do": "threads", "count": count}:
+                self.run.use_threads(max(1, count))
+                return
+        command = read_command(command)
         match command["do"]:
             case "run" | "pause" as what:
                 self.running = what == "run"
@@ -82,15 +101,7 @@ class Worker:
             case "change":
                 self.run.change(command["settings"])
             case "rewind":
-                self._rewind(int(command["step"]))
-            case "snapshot":
-                self._send("snapshot", snapshot=self.run.snapshot())
-                return
-            case "threads":
-                self.run.use_threads(max(1, int(command["count"])))
-                return
-            case other:
-                raise LabError(f"A run cannot {other!r}.")
+                self._rewind(command["step"])
         self._show(all_of_it=True)
 
     def _advance(self, step: Callable[[], dict[str, float]]) -> None:
