@@ -35,13 +35,13 @@ class _Run:
     state: dict[str, Any]  # the last event of this kind
     events: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     count: int = 0
-    snapshot: Any = None  # that was asked for and has come
+    copy: Any = None  # that was asked for and has come
     ended: bool = False
 
     def take(self, event: dict[str, Any]) -> None:
         """Keep what there is to see of an event."""
-        if event["kind"] == "snapshot":
-            self.snapshot = event["snapshot"]
+        if event["kind"] == "copy":
+            self.copy = event["copy"]
             return
         if event["kind"] == "state":
             self.state = event
@@ -101,7 +101,7 @@ class Room:
                 self._sweeper.start()
             return max(0, list(self._line).index(visitor) + 1 - self.seats)
 
-    def start(self, visitor: str, side: str, settings: LabSettings, snapshot: Any = None) -> None:
+    def start(self, visitor: str, side: str, settings: LabSettings, copy: Any = None) -> None:
         """Start a run, in place of the one that was on this side.
 
         Raises:
@@ -115,7 +115,7 @@ class Room:
         from facekit.lab.worker import work
 
         here, there = self._context.Pipe()
-        process = self._context.Process(target=work, args=(there, settings, snapshot), daemon=True)
+        process = self._context.Process(target=work, args=(there, settings, copy), daemon=True)
         process.start()
         there.close()
         state = {"kind": "state", "running": False, "rate": None, "settings": settings.model_dump()}
@@ -146,14 +146,14 @@ class Room:
             LabError: there is no run to copy, or it does not answer within `wait` seconds, or the settings are wrong.
         """
         run = self._run(visitor, "left")
-        run.snapshot = None  # one that came too late the last time
-        _send(run, {"do": "snapshot"})
+        run.copy = None  # one that came too late the last time
+        _send(run, {"do": "copy"})
         with self._news:
-            self._news.wait_for(lambda: run.snapshot is not None or run.ended, wait)
-            snapshot, run.snapshot = run.snapshot, None
-        if snapshot is None:
+            self._news.wait_for(lambda: run.copy is not None or run.ended, wait)
+            copy, run.copy = run.copy, None
+        if copy is None:
             raise LabError("The run does not answer: start it again.")
-        self.start(visitor, "right", snapshot.settings.changed(changes), snapshot)
+        self.start(visitor, "right", copy.now.settings.changed(changes), copy)
 
     def watch(self, visitor: str, since: dict[str, int], wait: float = 0.25) -> dict[str, Any]:
         """What the runs of `visitor` have sent since.

@@ -11,22 +11,22 @@ import torch
 
 from facekit.errors import FacekitError
 from facekit.lab.commands import read_command
-from facekit.lab.run import Snapshot, start_run
+from facekit.lab.run import Copy, Snapshot, start_run
 from facekit.lab.settings import LabSettings
 
 _KEPT: Final = 24  # snapshots
 
 
-def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = None) -> None:
+def work(pipe: Connection, settings: LabSettings, copy: Copy | None = None) -> None:
     """Run until nobody holds the other end of the pipe any more.
 
     Args:
-        snapshot: where to go on from, then with `settings`.
+        copy: the run to go on with, then with `settings`.
     """
     torch.set_num_threads(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         try:
-            worker = Worker(pipe, settings, snapshot)
+            worker = Worker(pipe, settings, copy)
         except FacekitError as error:
             pipe.send({"kind": "error", "text": str(error)})
             return
@@ -36,25 +36,25 @@ def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = No
 class Worker:
     """What goes on around a run.
 
-    A command is one of `read_command`; or, from the room alone, {"do": "snapshot"}, or "threads" with their "count".
+    A command is one of `read_command`; or, from the room alone, {"do": "copy"}, or "threads" with their "count".
 
-    An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
+    An event has a "kind": "frame", "reading", "state", "snapshots", "copy", "rewound" or "error".
     """
 
-    def __init__(self, pipe: Connection, settings: LabSettings, snapshot: Snapshot | None) -> None:
+    def __init__(self, pipe: Connection, settings: LabSettings, copy: Copy | None) -> None:
         self.pipe, self.run = pipe, start_run(settings)
-        if snapshot is not None:
-            self.run.restore(snapshot)
+        if copy is not None:
+            self.run.restore(copy.now)
             self.run.change(settings.model_dump())
         self.running, self.rate = False, None
-        self.snapshots: list[Snapshot] = []
-        self.every = self.run.every
+        self.snapshots: list[Snapshot] = copy.earlier if copy else [self.run.snapshot()]
+        self.every = copy.every if copy else self.run.every
         self.figures: dict[str, float] = {}
         self.next_frame = self.next_reading = self.next_step = 0.0
 
     def serve(self) -> None:
         """Answer commands and make steps until the pipe is closed."""
-        self._keep()
+        self._send_snapshots()
         self._show(all_of_it=True)
         while True:
             wait = max(0.0, self.next_step - monotonic()) if self.running else None
@@ -81,8 +81,8 @@ class Worker:
 
     def _obey(self, command: dict[str, Any]) -> None:
         match command:
-            case {"do": "snapshot"}:
-                self._send("snapshot", snapshot=self.run.snapshot())
+            case {"do": "copy"}:
+                self._send("copy", copy=Copy(self.run.snapshot(), self.snapshots, self.every))
                 return
             case {"do": "threads", "count": count}:
                 self.run.use_threads(max(1, count))
@@ -118,7 +118,7 @@ class Worker:
         self.snapshots.append(self.run.snapshot())
         if len(self.snapshots) > _KEPT:
             self.snapshots, self.every = self.snapshots[::2], self.every * 2
-        self._send("snapshots", steps=[one.step for one in self.snapshots])
+        self._send_snapshots()
 
     def _rewind(self, step: int) -> None:
         chosen = min(self.snapshots, key=lambda one: abs(one.step - step))
@@ -126,7 +126,7 @@ class Worker:
         self.snapshots = [one for one in self.snapshots if one.step <= chosen.step]
         self.figures = {}
         self._send("rewound", step=chosen.step)
-        self._send("snapshots", steps=[one.step for one in self.snapshots])
+        self._send_snapshots()
 
     def _show(self, *, all_of_it: bool = False) -> None:
         now = monotonic()
@@ -138,6 +138,9 @@ class Worker:
             self._send("reading", **asdict(self.run.reading()))
         if all_of_it:
             self._send_state()
+
+    def _send_snapshots(self) -> None:
+        self._send("snapshots", steps=[one.step for one in self.snapshots])
 
     def _send_state(self) -> None:
         self._send("state", running=self.running, rate=self.rate, settings=self.run.settings.model_dump())

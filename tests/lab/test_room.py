@@ -13,7 +13,7 @@ import pytest
 from facekit.errors import LabError
 from facekit.lab.commands import read_command
 from facekit.lab.plane_run import FIELD, SHOWN
-from facekit.lab.room import Room, RoomFull, _Run
+from facekit.lab.room import SIDES, Room, RoomFull, _Run
 from facekit.lab.settings import LabSettings
 from facekit.lab.worker import work
 from facekit.plane import UNIT
@@ -66,7 +66,7 @@ def test_a_run_obeys(room: Room) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"do": "dance"}, {}, {"do": ["run"]}, 5, None, {"do": "threads", "count": 40}, {"do": "snapshot"}),
+        *({"do": "dance"}, {}, {"do": ["run"]}, 5, None, {"do": "threads", "count": 40}, {"do": "copy"}),
         *({"do": "rewind", "step": "x"}, {"do": "rewind"}, {"do": "change"}, {"do": "change", "settings": 5}),
         *({"do": "speed"}, *({"do": "speed", "steps": steps} for steps in ("5", 1e-300, 0, -1, 1e9, float("nan")))),
     ],
@@ -141,6 +141,20 @@ def test_a_copy_goes_on_beside_with_one_switch_changed(room: Room) -> None:
     assert right["step"] == left["step"] and right["points"] == left["points"]
     told = watch(room, "ada", lambda event: event["kind"] == "state", "right")["settings"]
     assert told == at["settings"] | {"r1": 0.7} and room.running == 2
+
+
+def test_both_runs_go_back_to_the_same_step(room: Room) -> None:
+    room.start("ada", "left", LabSettings())
+    room.tell("ada", "left", {"do": "run"})
+    watch(room, "ada", lambda event: event["kind"] == "snapshots" and event["steps"][-1] >= 200)
+    room.tell("ada", "left", {"do": "pause"})
+    watch(room, "ada", lambda event: event["kind"] == "state" and not event["running"] and event["settings"])
+    room.fork("ada", {"r1": 0.7})
+    for side in ("left", "right"):
+        room.tell("ada", side, {"do": "rewind", "step": 100})
+        assert watch(room, "ada", lambda event: event["kind"] == "rewound", side)["step"] == 100
+    shown = [watch(room, "ada", lambda event: event.get("step") == 100 and "points" in event, side) for side in SIDES]
+    assert shown[0]["points"] == shown[1]["points"]
 
 
 def test_seats_are_bounded_and_who_waits_sees_the_line(room: Room) -> None:
