@@ -78,7 +78,15 @@ def test_losses_that_are_no_numbers_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"batch": 17}, "batch"), ({"loss": "mse"}, "loss"), ({"r1": -1}, "r1"), ({"colour": 1}, "colour")],
+    [
+        ({"batch": 17}, r"^Setting batch: input should be a multiple of 4\.$"),
+        ({"loss": "mse"}, "loss"),
+        ({"r1": -1}, "r1"),
+        ({"colour": 1}, r"^There is no setting colour: leave it out\.$"),
+        ({"x" * 9999: 1}, r"^There is no setting x{40}: "),
+        ({"norm": "batch"}, r"^Points are judged without batch norm: choose norm spectral or none\.$"),
+        ({"start": "trained"}, "^There are no trained networks for points: choose start noise"),
+    ],
 )
 def test_settings_that_cannot_be_are_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(LabError, match=message):
