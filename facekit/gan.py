@@ -33,6 +33,7 @@ class Gan:
 
     Attributes:
         settings: may be replaced between two steps; the optimizers keep their state.
+        average: the moving average of the generator; equal to the generator while `settings.ema` is 0.
         steps: how many were made.
     """
 
@@ -120,8 +121,7 @@ class Gan:
         total = loss + settings.attributes * shown
         self._update(self.generator_optimizer, total, settings.generator_rate)
         self.discriminator.requires_grad_(True)
-        if settings.ema:
-            self.average.update_parameters(self.generator)
+        self.average.update_parameters(self.generator)  # where there is no average, these weights themselves
         return {"generator": float(loss.detach())}
 
     def _make(self, attributes: Tensor) -> Tensor:

@@ -65,6 +65,21 @@ def test_nothing_to_animate_is_told() -> None:
         _gif([])
 
 
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("lab_start", {"settings": 5}),
+        ("lab_fork", {"changes": [1]}),
+        ("lab_tell", {"side": "left", "command": {"do": "threads", "count": 40}}),
+        ("lab_tell", {"side": "left", "command": 5}),
+        ("lab_watch", {"since": "left"}),
+    ],
+)
+def test_what_a_page_would_never_ask_is_told(name: str, request_: dict[str, Any]) -> None:
+    ask = next(f for f in _server_functions(Room()) if f.__name__ == name)
+    assert "again" in ask({"visitor": "v" * 20, **request_})["error"]
+
+
 def test_the_data_is_shown_where_there_are_faces() -> None:
     data = next(f for f in _server_functions(Room()) if f.__name__ == "lab_data")
     picture = data({"data": "faces-32"})["sheet"]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -40,7 +41,7 @@ from training.precision import precision
 from training.recipe import GanRecipe
 from training.runs import provenance, run_folder
 from training.sets import load_sets, training_strata, write_splits
-from training.state import keep_records, load_state, save_state, whole_folder
+from training.state import keep_records, load_state, save_state, saved_state, whole_folder
 
 SHEETS: Final = "epochs"
 """The folder of a run with a picture of the same latents for every epoch, `0000.png` before the first."""
@@ -106,7 +107,8 @@ class GanLoop:
         rows = [[start + part for part in parts] for start, parts in zip(starts[:-1], strata, strict=True)]
         counts = [part.batch for part in recipe.data]
         steps = recipe.steps or max(1, len(train[0]) // counts[0])
-        self.batches = MixedBatches(rows, counts, steps * recipe.settings.discriminator_steps, recipe.seed)
+        updates = recipe.settings.discriminator_steps + recipe.settings.unrolled  # a batch for each
+        self.batches = MixedBatches(rows, counts, steps * updates, recipe.seed)
         loader = DataLoader(self.pictures, batch_sampler=self.batches, collate_fn=as_is)  # type: ignore[arg-type]
         prepared = self.accelerator.prepare(
             self.gan.generator,
@@ -166,7 +168,7 @@ class GanLoop:
             if not all(np.isfinite(list(figures.values()))):
                 raise TrainingError(
                     f"A loss is not finite at step {self.step}: lower settings.generator_rate and "
-                    "settings.discriminator_rate and start again, or go on from the last epoch with --resume."
+                    "settings.discriminator_rate, and start again without --resume."
                 )
             sums = {name: sums.get(name, 0.0) + value for name, value in figures.items()}
             show(f"epoch {self.epoch + 1}/{self.recipe.epochs}  D {figures['discriminator']:.2f}")
@@ -228,8 +230,14 @@ def fit(recipe: GanRecipe, *, resume: bool = False) -> Path:
     train, validation = load_sets(recipe)
     judge = Judge(validation, recipe.size, recipe.judged, recipe.seed) if recipe.judged else None
     folder = run_folder(recipe, resume=resume)
+    try:
+        loop = GanLoop(recipe, train, folder, judge)
+    except BaseException:
+        if saved_state(folder) is None:
+            shutil.rmtree(folder)  # nothing was learned in it
+        raise
     write_splits(folder / "splits.json", recipe, train, validation)
-    return GanLoop(recipe, train, folder, judge).run(resume=resume)
+    return loop.run(resume=resume)
 
 
 def networks(recipe: GanRecipe, known: NDArray[np.float32]) -> tuple[Generator, Discriminator]:

@@ -78,7 +78,9 @@ class FaceRun(LabRun):
         before, after = self.settings, self.settings.changed(given)
         self.gan.settings = after
         if _shape(before) != _shape(after):
-            new = _discriminator(after)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(after.seed)  # so that the same change makes the same run
+                new = _discriminator(after)
             inherit(new, self.gan.discriminator, before.pack, after.pack)
             self._replace_discriminator(new)
 

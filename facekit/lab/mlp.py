@@ -55,10 +55,14 @@ class Mlp:
         """Views of `values`: each layer's weights (inputs + 1, outputs), its biases in the last row."""
         return _views(self.values, self._shapes)
 
-    def forward(self, x: Array) -> tuple[Array, Pass]:
-        """(N, inputs) to (N, outputs), and what `backward` needs."""
+    def forward(self, x: Array, *, training: bool = True) -> tuple[Array, Pass]:
+        """(N, inputs) to (N, outputs), and what `backward` needs.
+
+        Args:
+            training: whether the spectral norm may come closer to the singular values, which changes later passes.
+        """
         layers = self.layers
-        weights = tuple(self._effective(i, layer) for i, layer in enumerate(layers))
+        weights = tuple(self._effective(i, layer, training) for i, layer in enumerate(layers))
         slopes, hidden, h = [], [], x
         for weight, layer in zip(weights[:2], layers[:2], strict=True):
             h = h @ weight
@@ -102,14 +106,16 @@ class Mlp:
         views[2][:-1, 0] = (d_first @ w2 * done.slopes[1]).sum(0)
         return self._through_norm(gradient)
 
-    def _effective(self, i: int, layer: Array) -> Array:
+    def _effective(self, i: int, layer: Array, training: bool) -> Array:
         """The weights that count, after one step of the power iteration towards their largest singular value."""
         weight = layer[:-1]
         if not self.spectral:
             return weight
         right = _unit(self._singular[i] @ weight)
-        self._singular[i] = _unit(weight @ right)
-        return weight / (self._singular[i] @ weight @ right)
+        left = _unit(weight @ right)
+        if training:
+            self._singular[i] = left
+        return weight / (left @ weight @ right)
 
     def _through_norm(self, gradient: Array) -> Array:
         if self.spectral:

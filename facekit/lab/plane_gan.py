@@ -54,12 +54,18 @@ class PlaneGan:
         """Latents (N, LATENT) to points (N, 2), by `average`."""
         return self.average.forward(latents)[0]
 
-    def judge(self, points: Array) -> Array:
-        """(N,) logits of each point (N, 2) being real, as one of many like it where points are judged together."""
+    def judge(self, points: Array, real: Array) -> Array:
+        """(N,) logits of each point (N, 2) being real, as one of many like it where points are judged together.
+
+        Leaves no trace: nothing is drawn, and no network changes.
+
+        Args:
+            real: points (M, 2) of the data, whose spread stands for that of a batch.
+        """
         seen = np.repeat(points, self.settings.pack, 0).reshape(len(points), -1)
         if self.settings.minibatch_std:
-            seen = np.c_[seen, np.full((len(points), 1), _spread(self.points(self.settings.batch)), np.float32)]
-        return self.discriminator.forward(seen.astype(np.float32))[0][:, 0]
+            seen = np.c_[seen, np.full((len(points), 1), _spread(real), np.float32)]
+        return self.discriminator.forward(seen.astype(np.float32), training=False)[0][:, 0]
 
     def step(self) -> dict[str, float]:
         """One step, as `Gan.step`; the generator learns from a discriminator that is `unrolled` updates ahead."""

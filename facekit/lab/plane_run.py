@@ -66,7 +66,8 @@ class PlaneRun(LabRun):
 
     def field(self) -> Array:
         """(`FIELD`, `FIELD`) how real the discriminator finds each place, in [0, 1]; rows from the lowest y up."""
-        return (1 / (1 + np.exp(-np.clip(self.gan.judge(self._places), -30, 30)))).reshape(FIELD, FIELD)
+        real = self.mixture.draw(self.settings.batch, np.random.default_rng(0), self.settings.skew)  # not the run's own
+        return (1 / (1 + np.exp(-np.clip(self.gan.judge(self._places, real), -30, 30)))).reshape(FIELD, FIELD)
 
     def frame(self) -> dict[str, bytes]:
         """The points as `coordinates`, and the field in 255ths."""

@@ -11,6 +11,7 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from facekit.errors import FacekitError, LabError
+from facekit.lab.commands import read_command
 from facekit.lab.settings import LabSettings
 
 SIDES: Final = ("left", "right")
@@ -18,6 +19,7 @@ SIDES: Final = ("left", "right")
 
 _EVENTS: Final = 600  # of a run that are kept for a slow visitor
 _LINE: Final = 100  # who waits, at most
+_ENDED: Final = "This run has ended: start it again."
 
 
 class RoomFull(FacekitError):
@@ -30,8 +32,28 @@ class _Run:
 
     process: Any
     pipe: Connection
+    state: dict[str, Any]  # the last event of this kind
     events: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     count: int = 0
+    copy: Any = None  # that was asked for and has come
+    ended: bool = False
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Keep what there is to see of an event."""
+        if event["kind"] == "copy":
+            self.copy = event["copy"]
+            return
+        if event["kind"] == "state":
+            self.state = event
+        self.events.append((self.count, event))
+        self.count += 1
+
+    def end(self) -> None:
+        """Have the page told that nothing more will come, and why, if that is known."""
+        if not self.events or self.events[-1][1]["kind"] != "error":
+            self.take({"kind": "error", "text": _ENDED})
+        self.take({**self.state, "running": False})
+        self.ended = True
 
 
 @dataclass(eq=False)
@@ -79,7 +101,7 @@ class Room:
                 self._sweeper.start()
             return max(0, list(self._line).index(visitor) + 1 - self.seats)
 
-    def start(self, visitor: str, side: str, settings: LabSettings, snapshot: Any = None) -> None:
+    def start(self, visitor: str, side: str, settings: LabSettings, copy: Any = None) -> None:
         """Start a run, in place of the one that was on this side.
 
         Raises:
@@ -93,10 +115,11 @@ class Room:
         from facekit.lab.worker import work
 
         here, there = self._context.Pipe()
-        process = self._context.Process(target=work, args=(there, settings, snapshot), daemon=True)
+        process = self._context.Process(target=work, args=(there, settings, copy), daemon=True)
         process.start()
         there.close()
-        run = _Run(process, here)
+        state = {"kind": "state", "running": False, "rate": None, "settings": settings.model_dump()}
+        run = _Run(process, here, state)
         with self._news:
             place = self._line.get(visitor)
             if place is not None:
@@ -107,16 +130,14 @@ class Room:
         Thread(target=self._listen, args=(run,), name="lab-listener", daemon=True).start()
         self._share_cores()
 
-    def tell(self, visitor: str, side: str, command: dict[str, Any]) -> None:
-        """Give a command to a run; see `Worker`.
+    def tell(self, visitor: str, side: str, command: Any) -> None:
+        """Give a command to a run.
 
         Raises:
-            LabError: there is no such run (any more).
+            LabError: there is no such run (any more), or the command is wrong; see `read_command`.
         """
-        try:
-            self._run(visitor, side).pipe.send(command)
-        except OSError:
-            raise LabError("This run has ended: start it again.") from None
+        checked = read_command(command)
+        _send(self._run(visitor, side), checked)
 
     def fork(self, visitor: str, changes: dict[str, Any], wait: float = 10.0) -> None:
         """Put a copy of the left run on the right, with some settings changed.
@@ -125,17 +146,14 @@ class Room:
             LabError: there is no run to copy, or it does not answer within `wait` seconds, or the settings are wrong.
         """
         run = self._run(visitor, "left")
-        after = run.count
-        self.tell(visitor, "left", {"do": "snapshot"})
-
-        def found() -> Any:
-            return next((e["snapshot"] for n, e in run.events if n >= after and e["kind"] == "snapshot"), None)
-
+        run.copy = None  # one that came too late the last time
+        _send(run, {"do": "copy"})
         with self._news:
-            snapshot = self._news.wait_for(found, wait)
-        if snapshot is None:
+            self._news.wait_for(lambda: run.copy is not None or run.ended, wait)
+            copy, run.copy = run.copy, None
+        if copy is None:
             raise LabError("The run does not answer: start it again.")
-        self.start(visitor, "right", snapshot.settings.changed(changes), snapshot)
+        self.start(visitor, "right", copy.now.settings.changed(changes), copy)
 
     def watch(self, visitor: str, since: dict[str, int], wait: float = 0.25) -> dict[str, Any]:
         """What the runs of `visitor` have sent since.
@@ -199,11 +217,15 @@ class Room:
             try:
                 event = run.pipe.recv()
             except (EOFError, OSError):
-                return
+                event = None
             with self._news:
-                run.events.append((run.count, event))
-                run.count += 1
+                if event is None:
+                    run.end()
+                else:
+                    run.take(event)
                 self._news.notify_all()
+            if event is None:
+                return
 
     def _sweep(self) -> None:
         while True:
@@ -212,6 +234,13 @@ class Room:
                 gone = [name for name, one in self._line.items() if monotonic() - one.seen > self.patience]
             for name in gone:
                 self.leave(name)
+
+
+def _send(run: _Run, command: dict[str, Any]) -> None:
+    try:
+        run.pipe.send(command)
+    except OSError:
+        raise LabError(_ENDED) from None
 
 
 def _end(run: _Run) -> None:

@@ -28,6 +28,21 @@ class Snapshot:
     state: dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A run to go on with in another process.
+
+    Attributes:
+        now: where it stands.
+        earlier: where it can be taken back to, the oldest first.
+        every: steps between two of these.
+    """
+
+    now: Snapshot
+    earlier: list[Snapshot]
+    every: int
+
+
 class LabRun(ABC):
     """A generator and a discriminator, and all that is random about them.
 

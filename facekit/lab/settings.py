@@ -13,6 +13,9 @@ FIXED: Final = ("data", "start", "generator_norm", "seed")
 """Settings that a run keeps from its start to its end."""
 
 
+_LONGEST: Final = 40  # characters of a name that a message repeats
+
+
 class LabSettings(GanSettings):
     """A run: its data, its networks and how they train. All but `FIXED` may change between two steps.
 
@@ -44,8 +47,10 @@ class LabSettings(GanSettings):
 
     @model_validator(mode="after")
     def _fit_the_data(self) -> Self:
-        if not self.portrait_size and (self.norm == "batch" or self.start == "trained"):
-            raise ValueError("networks of points have no batch norm and are not there trained")
+        if not self.portrait_size and self.norm == "batch":
+            raise ValueError("Points are judged without batch norm: choose norm spectral or none.")
+        if not self.portrait_size and self.start == "trained":
+            raise ValueError("There are no trained networks for points: choose start noise, or faces as the data.")
         return self
 
     @property
@@ -64,7 +69,11 @@ class LabSettings(GanSettings):
             return cls.model_validate(dict(given))
         except ValidationError as error:
             first = error.errors()[0]
-            name = ".".join(map(str, first["loc"])) or "settings"
+            name = ".".join(map(str, first["loc"]))[:_LONGEST]
+            if first["type"] == "value_error":  # from `_fit_the_data`, a sentence already
+                raise LabError(str(first["ctx"]["error"])) from None
+            if first["type"] == "extra_forbidden":
+                raise LabError(f"There is no setting {name}: leave it out.") from None
             raise LabError(f"Setting {name}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
 
     def changed(self, given: Mapping[str, Any]) -> Self:

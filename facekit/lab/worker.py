@@ -9,47 +9,52 @@ from typing import Any, Final
 
 import torch
 
-from facekit.errors import FacekitError, LabError
-from facekit.lab.run import Snapshot, start_run
+from facekit.errors import FacekitError
+from facekit.lab.commands import read_command
+from facekit.lab.run import Copy, Snapshot, start_run
 from facekit.lab.settings import LabSettings
 
 _KEPT: Final = 24  # snapshots
 
 
-def work(pipe: Connection, settings: LabSettings, snapshot: Snapshot | None = None) -> None:
+def work(pipe: Connection, settings: LabSettings, copy: Copy | None = None) -> None:
     """Run until nobody holds the other end of the pipe any more.
 
     Args:
-        snapshot: where to go on from, then with `settings`.
+        copy: the run to go on with, then with `settings`.
     """
     torch.set_num_threads(1)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
-        Worker(pipe, settings, snapshot).serve()
+        try:
+            worker = Worker(pipe, settings, copy)
+        except FacekitError as error:
+            pipe.send({"kind": "error", "text": str(error)})
+            return
+        worker.serve()
 
 
 class Worker:
     """What goes on around a run.
 
-    A command is `{"do": ...}`: "run", "pause", "step", "discriminator", "generator", "speed" with "steps" a second or
-    `None`, "change" with "settings", "rewind" to the snapshot at "step", "snapshot", or "threads" with their "count".
+    A command is one of `read_command`; or, from the room alone, {"do": "copy"}, or "threads" with their "count".
 
-    An event has a "kind": "frame", "reading", "state", "snapshots", "snapshot", "rewound" or "error".
+    An event has a "kind": "frame", "reading", "state", "snapshots", "copy", "rewound" or "error".
     """
 
-    def __init__(self, pipe: Connection, settings: LabSettings, snapshot: Snapshot | None) -> None:
+    def __init__(self, pipe: Connection, settings: LabSettings, copy: Copy | None) -> None:
         self.pipe, self.run = pipe, start_run(settings)
-        if snapshot is not None:
-            self.run.restore(snapshot)
+        if copy is not None:
+            self.run.restore(copy.now)
             self.run.change(settings.model_dump())
         self.running, self.rate = False, None
-        self.snapshots: list[Snapshot] = []
-        self.every = self.run.every
+        self.snapshots: list[Snapshot] = copy.earlier if copy else [self.run.snapshot()]
+        self.every = copy.every if copy else self.run.every
         self.figures: dict[str, float] = {}
         self.next_frame = self.next_reading = self.next_step = 0.0
 
     def serve(self) -> None:
         """Answer commands and make steps until the pipe is closed."""
-        self._keep()
+        self._send_snapshots()
         self._show(all_of_it=True)
         while True:
             wait = max(0.0, self.next_step - monotonic()) if self.running else None
@@ -59,16 +64,30 @@ class Worker:
                 self._safely(lambda: self._advance(self.run.step))
 
     def _safely(self, act: Callable[[], None]) -> None:
-        """Do it; a mistake of the visitor's pauses the run and is told."""
+        """Do it; what goes wrong pauses the run and is told.
+
+        Raises:
+            EOFError, OSError: the pipe is closed.
+        """
         try:
             act()
-        except (FacekitError, KeyError, TypeError, ValueError) as error:
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
             self.running = False
             told = isinstance(error, FacekitError)
-            self._send("error", text=str(error) if told else "The run did not understand this: load the page again.")
+            self._send("error", text=str(error) if told else "The run cannot do this: rewind, or start it again.")
             self._send_state()
 
     def _obey(self, command: dict[str, Any]) -> None:
+        match command:
+            case {"do": "copy"}:
+                self._send("copy", copy=Copy(self.run.snapshot(), self.snapshots, self.every))
+                return
+            case {"do": "threads", "count": count}:
+                self.run.use_threads(max(1, count))
+                return
+        command = read_command(command)
         match command["do"]:
             case "run" | "pause" as what:
                 self.running = what == "run"
@@ -82,15 +101,7 @@ class Worker:
             case "change":
                 self.run.change(command["settings"])
             case "rewind":
-                self._rewind(int(command["step"]))
-            case "snapshot":
-                self._send("snapshot", snapshot=self.run.snapshot())
-                return
-            case "threads":
-                self.run.use_threads(max(1, int(command["count"])))
-                return
-            case other:
-                raise LabError(f"A run cannot {other!r}.")
+                self._rewind(command["step"])
         self._show(all_of_it=True)
 
     def _advance(self, step: Callable[[], dict[str, float]]) -> None:
@@ -107,7 +118,7 @@ class Worker:
         self.snapshots.append(self.run.snapshot())
         if len(self.snapshots) > _KEPT:
             self.snapshots, self.every = self.snapshots[::2], self.every * 2
-        self._send("snapshots", steps=[one.step for one in self.snapshots])
+        self._send_snapshots()
 
     def _rewind(self, step: int) -> None:
         chosen = min(self.snapshots, key=lambda one: abs(one.step - step))
@@ -115,7 +126,7 @@ class Worker:
         self.snapshots = [one for one in self.snapshots if one.step <= chosen.step]
         self.figures = {}
         self._send("rewound", step=chosen.step)
-        self._send("snapshots", steps=[one.step for one in self.snapshots])
+        self._send_snapshots()
 
     def _show(self, *, all_of_it: bool = False) -> None:
         now = monotonic()
@@ -127,6 +138,9 @@ class Worker:
             self._send("reading", **asdict(self.run.reading()))
         if all_of_it:
             self._send_state()
+
+    def _send_snapshots(self) -> None:
+        self._send("snapshots", steps=[one.step for one in self.snapshots])
 
     def _send_state(self) -> None:
         self._send("state", running=self.running, rate=self.rate, settings=self.run.settings.model_dump())

@@ -63,7 +63,7 @@ def _server_functions(room: Room) -> list[Callable[..., Any]]:
 
     def lab_fork(request: dict[str, Any]) -> dict[str, Any]:
         """Put a copy of the left run on the right, with "changes"."""
-        return or_error(lambda: room.fork(_visitor(request), dict(request.get("changes") or {})))
+        return or_error(lambda: room.fork(_visitor(request), _mapping(request, "changes")))
 
     def lab_watch(request: dict[str, Any]) -> dict[str, Any]:
         """What the runs have shown since."""
@@ -91,8 +91,15 @@ def _visitor(request: dict[str, Any]) -> str:
     return name
 
 
+def _mapping(request: dict[str, Any], name: str) -> dict[str, Any]:
+    found = request.get(name) or {}
+    if not isinstance(found, dict):
+        raise LabError(f"The {name} of this request are no names with values: load the page again.")
+    return found
+
+
 def _start(room: Room, request: dict[str, Any]) -> dict[str, Any]:
-    visitor, settings = _visitor(request), LabSettings.read(request.get("settings") or {})
+    visitor, settings = _visitor(request), LabSettings.read(_mapping(request, "settings"))
     ahead = room.enter(visitor)
     if not ahead:
         room.stop(visitor, "right")
@@ -101,23 +108,21 @@ def _start(room: Room, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(room: Room, request: dict[str, Any]) -> None:
-    command = dict(request.get("command") or {})
-    room.tell(_visitor(request), str(request.get("side")), command)
+    room.tell(_visitor(request), str(request.get("side")), request.get("command"))
 
 
 def _watch(room: Room, request: dict[str, Any]) -> dict[str, Any]:
-    since = {str(side): int(count) for side, count in dict(request.get("since") or {}).items()}
+    since = {side: count for side, count in _mapping(request, "since").items() if isinstance(count, int)}
     visitor = _visitor(request)
     sides = room.watch(visitor, since)
     return {"ahead": room.enter(visitor), "sides": {side: _sent(news) for side, news in sides.items()}}
 
 
 def _sent(news: dict[str, Any]) -> dict[str, Any]:
-    """What a run has sent, as JSON: bytes as base64, and no snapshots, which are for other processes."""
+    """What a run has sent, as JSON: bytes as base64."""
     events = [
         {key: base64.b64encode(value).decode() if isinstance(value, bytes) else value for key, value in event.items()}
         for event in news["events"]
-        if event["kind"] != "snapshot"
     ]
     return {"events": events, "next": news["next"]}
 

@@ -132,6 +132,28 @@ def test_every_remedy_can_be_switched_on_in_mid_run(change: dict[str, Any]) -> N
     run.step()
 
 
+def test_an_average_that_was_off_begins_with_the_present_weights() -> None:
+    run = make()
+    for _ in range(4):
+        run.step()
+    before = run.portraits()
+    run.change({"ema": 0.99})
+    assert np.array_equal(run.portraits(), before)
+    run.step()
+    assert run.gan.drawing is not run.gan.generator
+
+
+@pytest.mark.parametrize("change", [{"norm": "spectral"}, {"norm": "batch"}, {"minibatch_std": True}])
+def test_the_same_change_after_a_rewind_is_the_same_run(change: dict[str, Any]) -> None:
+    run = make()
+    kept = run.snapshot()
+    run.change(change)
+    then = [run.step() for _ in range(2)]
+    run.restore(kept)
+    run.change(change)
+    assert [run.step() for _ in range(2)] == then
+
+
 def test_what_stays_for_a_whole_run_is_named() -> None:
     for name, value in {"data": "ring", "start": "trained", "generator_norm": "none", "seed": 3}.items():
         with pytest.raises(LabError, match=name):

@@ -125,13 +125,13 @@ def test_a_discriminator_that_judges_several_points_still_knows_each(pack: int) 
     for _ in range(20):
         before.step()
     x = ring().centres
-    known = before.judge(x)
+    known = before.judge(x, x)
     before.change(before.settings.changed({"pack": pack}))
-    assert np.allclose(before.judge(x), known, atol=1e-4)
+    assert np.allclose(before.judge(x, x), known, atol=1e-4)
     before.change(before.settings.changed({"minibatch_std": True}))
-    assert np.allclose(before.judge(x), known, atol=1e-4)
+    assert np.allclose(before.judge(x, x), known, atol=1e-4)
     before.change(before.settings.changed({"pack": 1, "minibatch_std": False}))
-    assert np.allclose(before.judge(x), known, atol=1e-4)
+    assert np.allclose(before.judge(x, x), known, atol=1e-4)
 
 
 def test_what_does_not_change_the_networks_shape_keeps_them() -> None:

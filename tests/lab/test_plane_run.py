@@ -1,6 +1,7 @@
 """A run of the laboratory can be taken anywhere, and says what it sees."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,18 @@ def test_a_run_goes_on_from_a_snapshot_as_it_did_before() -> None:
     assert [other.step() for _ in range(5)] == then
 
 
+@pytest.mark.parametrize("settings", [{"minibatch_std": True}, {"norm": "spectral"}, {"pack": 2}])
+def test_what_is_shown_does_not_change_what_is_learned(settings: dict[str, Any]) -> None:
+    unseen, seen = PlaneRun(LabSettings(**settings)), PlaneRun(LabSettings(**settings))
+    for i in range(12):
+        unseen.step()
+        seen.step()
+        if i % 3 == 0:
+            seen.frame()
+            seen.reading()
+    assert np.array_equal(unseen.points(), seen.points())
+
+
 def test_what_is_shown_has_the_promised_shape() -> None:
     run = PlaneRun(LabSettings(data="grid", pack=4, minibatch_std=True))
     assert run.points().shape == (SHOWN, 2)
@@ -38,7 +51,7 @@ def test_what_is_shown_has_the_promised_shape() -> None:
 
 def test_the_field_is_high_where_the_real_points_are() -> None:
     run = PlaneRun(LabSettings())
-    run.gan.judge = lambda places: places[:, 1] * 9  # type: ignore[method-assign]  # real is what lies above
+    run.gan.judge = lambda places, _: places[:, 1] * 9  # type: ignore[method-assign]  # real is what lies above
     assert run.field()[0].max() < 0.01 and run.field()[-1].min() > 0.99
 
 
@@ -65,7 +78,15 @@ def test_losses_that_are_no_numbers_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"batch": 17}, "batch"), ({"loss": "mse"}, "loss"), ({"r1": -1}, "r1"), ({"colour": 1}, "colour")],
+    [
+        ({"batch": 17}, r"^Setting batch: input should be a multiple of 4\.$"),
+        ({"loss": "mse"}, "loss"),
+        ({"r1": -1}, "r1"),
+        ({"colour": 1}, r"^There is no setting colour: leave it out\.$"),
+        ({"x" * 9999: 1}, r"^There is no setting x{40}: "),
+        ({"norm": "batch"}, r"^Points are judged without batch norm: choose norm spectral or none\.$"),
+        ({"start": "trained"}, "^There are no trained networks for points: choose start noise"),
+    ],
 )
 def test_settings_that_cannot_be_are_named(given: dict[str, object], message: str) -> None:
     with pytest.raises(LabError, match=message):

@@ -1,17 +1,21 @@
 """Runs are processes: they obey, they are bounded, and they end when nobody watches."""
 
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from facekit.errors import LabError
+from facekit.lab.commands import read_command
 from facekit.lab.plane_run import FIELD, SHOWN
-from facekit.lab.room import Room, RoomFull
+from facekit.lab.room import SIDES, Room, RoomFull, _Run
 from facekit.lab.settings import LabSettings
+from facekit.lab.worker import work
 from facekit.plane import UNIT
 
 
@@ -55,11 +59,64 @@ def test_a_run_obeys(room: Room) -> None:
     assert watch(room, "ada", lambda event: event["kind"] == "rewound")["step"] == 100
     room.tell("ada", "left", {"do": "change", "settings": {"r1": 0.5}})
     watch(room, "ada", lambda event: event["kind"] == "state" and event["settings"]["r1"] == 0.5)
-    for wrong in ({"do": "dance"}, {}, {"do": "rewind", "step": "x"}, {"do": "change"}):
-        room.tell("ada", "left", wrong)
-        watch(room, "ada", lambda event: event["kind"] == "error")
     room.tell("ada", "left", {"do": "change", "settings": {"r1": -1}})
     assert watch(room, "ada", lambda event: event["kind"] == "error" and "r1" in event["text"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"do": "dance"}, {}, {"do": ["run"]}, 5, None, {"do": "threads", "count": 40}, {"do": "copy"}),
+        *({"do": "rewind", "step": "x"}, {"do": "rewind"}, {"do": "change"}, {"do": "change", "settings": 5}),
+        *({"do": "speed"}, *({"do": "speed", "steps": steps} for steps in ("5", 1e-300, 0, -1, 1e9, float("nan")))),
+    ],
+)
+def test_what_a_page_may_not_say_is_told_in_a_sentence(wrong: Any) -> None:
+    with pytest.raises(LabError, match=r"^[A-Z].*: .*\.$"):
+        read_command(wrong)
+    with pytest.raises(LabError, match=r"^(?!There is no such run)"):
+        Room().tell("ada", "left", wrong)
+
+
+def test_a_run_survives_whatever_comes_through_its_pipe(room: Room) -> None:
+    room.start("ada", "left", LabSettings())
+    run = room._line["ada"].runs["left"]
+    wrongs = (5, {}, {"do": "change", "settings": 5}, {"do": "speed", "steps": 1e-300}, {"do": "threads", "count": "x"})
+    told: list[str] = []
+
+    def all_told(event: dict[str, Any]) -> bool:
+        told.extend([event["text"]] if event["kind"] == "error" else [])
+        return len(told) == len(wrongs)
+
+    for wrong in wrongs:
+        run.pipe.send(wrong)
+    watch(room, "ada", all_told)
+    room.tell("ada", "left", {"do": "step"})
+    watch(room, "ada", lambda event: event["kind"] == "frame" and event["step"] == 1)
+
+
+def test_a_run_that_dies_tells_its_page(room: Room) -> None:
+    room.start("ada", "left", LabSettings(r1=0.5))
+    room.tell("ada", "left", {"do": "run"})
+    watch(room, "ada", lambda event: event["kind"] == "state" and event["running"])
+    room._line["ada"].runs["left"].process.kill()
+    assert "has ended" in watch(room, "ada", lambda event: event["kind"] == "error")["text"]
+    last = state(room)[-1]
+    assert last["kind"] == "state" and not last["running"] and last["settings"]["r1"] == 0.5
+    with pytest.raises(LabError, match="start it again"):
+        room.fork("ada", {})
+
+
+def test_a_run_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = multiprocessing.Pipe()
+    monkeypatch.setenv("FACEKIT_LAB_FACES", str(tmp_path))
+    work(there, LabSettings(data="faces-32"))
+    told = here.recv()
+    assert told["kind"] == "error" and "lab-faces" in told["text"]
+    run = _Run(None, here, {"kind": "state", "running": True})
+    run.take(told)
+    run.end()
+    assert [event for _, event in run.events] == [told, {"kind": "state", "running": False}]
 
 
 def test_slow_motion_is_slow(room: Room) -> None:
@@ -84,6 +141,20 @@ def test_a_copy_goes_on_beside_with_one_switch_changed(room: Room) -> None:
     assert right["step"] == left["step"] and right["points"] == left["points"]
     told = watch(room, "ada", lambda event: event["kind"] == "state", "right")["settings"]
     assert told == at["settings"] | {"r1": 0.7} and room.running == 2
+
+
+def test_both_runs_go_back_to_the_same_step(room: Room) -> None:
+    room.start("ada", "left", LabSettings())
+    room.tell("ada", "left", {"do": "run"})
+    watch(room, "ada", lambda event: event["kind"] == "snapshots" and event["steps"][-1] >= 200)
+    room.tell("ada", "left", {"do": "pause"})
+    watch(room, "ada", lambda event: event["kind"] == "state" and not event["running"] and event["settings"])
+    room.fork("ada", {"r1": 0.7})
+    for side in ("left", "right"):
+        room.tell("ada", side, {"do": "rewind", "step": 100})
+        assert watch(room, "ada", lambda event: event["kind"] == "rewound", side)["step"] == 100
+    shown = [watch(room, "ada", lambda event: event.get("step") == 100 and "points" in event, side) for side in SIDES]
+    assert shown[0]["points"] == shown[1]["points"]
 
 
 def test_seats_are_bounded_and_who_waits_sees_the_line(room: Room) -> None:

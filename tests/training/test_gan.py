@@ -16,6 +16,7 @@ from facekit.generate import FaceGenerator
 from facekit.nets.dcgan import DcganGenerator, PublishedGenerator
 from facekit.portraits import portrait
 from tests.training.test_loop import generated
+from training import gan
 from training.data.prepare import MARGIN
 from training.gan import PIPELINE, SHEETS, FacePictures, GanLoop, contact_sheet, networks
 from training.recipe import GanRecipe, list_recipes, load_any_recipe
@@ -68,7 +69,7 @@ def test_a_run_leaves_a_generator_a_log_and_how_it_grew(tmp_path: Path) -> None:
     assert any((first[key] != last[key]).any() for key in first)
 
 
-@pytest.mark.parametrize("settings", [{"ema": 0.5}, {"discriminator_steps": 2, "r1": 1.0}])
+@pytest.mark.parametrize("settings", [{"ema": 0.5}, {"discriminator_steps": 2, "r1": 1.0}, {"unrolled": 2}])
 def test_a_resumed_run_is_the_same_run(settings: dict[str, float], tmp_path: Path) -> None:
     whole = weights(make(tiny(epochs=3, settings=settings), tmp_path / "whole").run())
     make(tiny(epochs=1, settings=settings), tmp_path / "part").run()
@@ -141,10 +142,17 @@ def test_networks_that_cannot_be(fields: dict[str, object], message: str, tmp_pa
         GanLoop(tiny(**fields), [generated(24, 0)], tmp_path)
 
 
+def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gan, "load_sets", lambda _: ([generated(24, 0)], [generated(24, 1)]))
+    with pytest.raises(RecipeError, match="cannot be built"):
+        gan.fit(tiny(generator={"depth": 3}, runs=str(tmp_path), judged=0))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = make(tiny(), tmp_path / "run")
     monkeypatch.setattr(Gan, "step", lambda *_: {"discriminator": float("nan")})
-    with pytest.raises(TrainingError, match="not finite at step 1: lower settings"):
+    with pytest.raises(TrainingError, match=r"not finite at step 1: lower settings.* start again without --resume\.$"):
         loop.run()
     assert not (tmp_path / "run" / PIPELINE).exists()
 
