@@ -14,6 +14,7 @@ from PIL import Image
 from facekit.errors import GenerationError, UnknownName
 from facekit.generate import FaceGenerator
 from facekit.growth import attribute_shares
+from facekit.hub import GENERATOR
 from facekit.nets.dcgan import DcganGenerator
 from facekit.ui import generate
 from facekit.ui.cards import card_html
@@ -128,6 +129,10 @@ def test_a_morph_goes_from_face_to_face(tiny: FaceGenerator) -> None:
     assert np.abs(pictures[0].astype(int) - first).max() <= 1 and np.abs(pictures[-1].astype(int) - last).max() <= 1
     with pytest.raises(GenerationError, match="needs two faces"):
         draw_morph(tiny, start, wish(seed=4))
+    with pytest.raises(GenerationError, match="choose two faces of the same one"):
+        draw_morph(tiny, start, end.model_copy(update={"checkpoint": "dcgan-published"}))
+    named = draw_morph(tiny, start, end.model_copy(update={"checkpoint": GENERATOR.default}))
+    np.testing.assert_array_equal(named, pictures)
 
 
 def test_sheets_and_animations() -> None:
