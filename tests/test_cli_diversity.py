@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,6 +145,15 @@ def test_photographs_are_looked_through_for_faces(varied: Path, data: Path, tmp_
     record = json.loads(out.read_text())
     assert record["without_face"] == ["black.png"] and record["unreadable"][0].startswith("broken.jpg: ")
     assert record["samples"] == 40
+
+
+def test_names_that_are_not_utf8(varied: Path, data: Path, tmp_path: Path) -> None:
+    folder, out = varied.rename(tmp_path / os.fsdecode(b"na\xffme")), tmp_path / "out.json"
+    (folder / os.fsdecode(b"broken\xfe.png")).write_bytes(b"no picture")
+    assert "broken\ufffd.png" in run(folder, "--portraits").stdout
+    assert run(folder, "--portraits", "--reference", data, "--reference-portraits", "--json", out).exit_code == 0
+    record = json.loads(out.read_text(encoding="utf-8"))
+    assert record["made"].endswith("na\ufffdme") and record["unreadable"][0].startswith("broken\ufffd.png: ")
 
 
 def test_without_a_reference(varied: Path, alike: Path, tmp_path: Path) -> None:

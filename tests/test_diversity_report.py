@@ -103,6 +103,13 @@ def test_too_few_faces() -> None:
         diversity_report(people(100, 1), people(59, 0))
 
 
+@pytest.mark.parametrize("value", [1.0, 7.3])
+def test_a_reference_of_one_picture(value: float) -> None:
+    real = FaceSample(torch.full((100, 512), value), people(100, 0).attributes)
+    with pytest.raises(DataError, match="name a reference with different faces"):
+        diversity_report(people(100, 1, width=512), real)
+
+
 def test_the_json_has_every_figure_and_nothing_infinite() -> None:
     report = diversity_report(people(100, 1), people(200, 3), rounds=3)
     record = json.loads(json.dumps(report.to_dict(), allow_nan=False))

@@ -165,13 +165,18 @@ def _in_parquet(files: list[Path], most: int, seed: int) -> Pictures:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{files[0]} cannot be read as parquet ({reason}): check that the file is whole.") from None
-    if not images or not isinstance(images[0], dict) or "bytes" not in images[0]:
+    kind = table.schema.field("image").type
+    if not images or not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise DataError(f"{files[0]} has no pictures as bytes: store them in Hugging Face's Image layout.")
+    images = [image or {} for image in images]  # a row without a picture is left out as one that cannot be read
     labels = np.full((len(images), len(ATTRIBUTES)), np.nan, np.float32)
     for name in known:
-        labels[:, ATTRIBUTES.index(name)] = _binary(table[name].to_pylist())
+        try:
+            labels[:, ATTRIBUTES.index(name)] = _binary(table[name].to_pylist())
+        except (TypeError, ValueError):
+            raise DataError(f"Column {name} of {files[0]} holds more than yes and no: store 1 and 0 in it.") from None
     names = [str(image.get("path") or f"row {i}") for i, image in enumerate(images)]
-    return Pictures(names, lambda i: images[i]["bytes"] or b"", labels)
+    return Pictures(names, lambda i: images[i].get("bytes") or b"", labels)
 
 
 def _binary(column: list[Any]) -> NDArray[np.float32]:
