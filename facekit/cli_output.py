@@ -18,6 +18,8 @@ from facekit.whole_file import cannot_write, whole_file
 def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
     """stdout, or a file that takes its name only when it is complete; UTF-8 both.
 
+    Whatever may fail to read belongs before the block: an OSError in it is taken for one of writing.
+
     Args:
         option: what the command calls it, for messages.
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -203,6 +204,23 @@ def test_mistakes(varied: Path, data: Path, checkpoint: Path, tmp_path: Path) ->
     assert "real faces are too few" in mistake(varied, "--portraits", "--reference", checkpoint.parent / "few")
     assert mistake(varied, "--json", "/no/such/out.json").endswith("choose another place for --json.\n")
     assert run(varied, "--samples", 0).exit_code == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json", "out.json")])
+def test_what_cannot_be_read_is_not_blamed_on_what_is_written(
+    varied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "No checkpoint 'aaa" in mistake("a" * 300, *options)
+    assert "There is no aaa" in mistake(varied, "--reference", "a" * 300, *options)
+    assert "The name is empty" in mistake("", *options)
+    assert "--reference is empty" in mistake(varied, "--reference", "", *options)
+
+    def denied(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert "varied cannot be read (Permission denied): check" in mistake(varied, *options)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ generators learn from are. Whatever is compared is then brought to one size, the
 portrait, and how sharp it is, must not tell made faces from real ones.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,12 +76,16 @@ def find_pictures(path: Path, most: int, seed: int) -> Pictures:
     Raises:
         DataError: there are none, or the files cannot be read.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(f"There is no {path}: check the path.")
-    tables = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix.lower() in _PARQUET)
+    try:
+        tables = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.suffix.lower() in _PARQUET)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path} cannot be read ({reason}): check the path and its permissions.") from None
     if tables:
         return _in_parquet(tables, most, seed)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and os.path.isfile(file))
     if not files:
         raise DataError(f"There are no pictures in {path}: name a folder with pictures or parquet files in it.")
     chosen = [files[i] for i in _chosen(len(files), most, seed)]
