@@ -33,7 +33,7 @@ def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
         return
     try:
         with (
-            _ended_by_sigterm(),
+            ended_by_sigterm(),
             whole_file(path, option) as place,
             place.open("w", encoding="utf-8", newline="") as file,
         ):
@@ -65,7 +65,7 @@ def _screen(option: str) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """SIGTERM, which else ends a program on the spot, raises SystemExit within, so that temporary files go."""
     if threading.current_thread() is not threading.main_thread():  # only that one may say what signals do
         yield
