@@ -1,11 +1,14 @@
 """What is behind the tab *Generate*: wishes are checked, faces are named and found again, photos are forgotten."""
 
+import asyncio
 import base64
 import gc
+import inspect
 import io
 import weakref
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -203,6 +206,24 @@ def test_the_endpoint(engine: Engine) -> None:
     for attributes in ("{", "[]", '{"Smiling": 7}'):
         with pytest.raises(GenerationError):
             generate._api_faces(engine, 3, 7, attributes, 0, "")
+
+
+def test_the_endpoint_takes_what_was_sent_as_it_is(engine: Engine) -> None:
+    """Gradio rounds a number that is to have no decimals, and raises its own errors of what is no number."""
+    with gr.Blocks() as page:
+        generate.build(engine)
+    (endpoint,) = [one for one in page.fns.values() if one.api_name == "generate"]
+    for sent in (2.5, "a", [1], {"a": 1}):
+        count = endpoint.inputs[0].preprocess(sent)
+        with pytest.raises(GenerationError, match=r"^count of these faces does not fit"):
+            generate._api_faces(engine, count, 7, "{}", 0, "")
+
+
+def test_a_request_that_is_no_object_is_told(engine: Engine) -> None:
+    for function in generate._server_functions(engine):
+        for request in ([1], "wish", 5, None):
+            answer = asyncio.run(function(request)) if inspect.iscoroutinefunction(function) else function(request)
+            assert "A request is a JSON object" in answer["error"]
 
 
 def test_portraits_for_the_quiz_are_forgotten(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
