@@ -40,6 +40,8 @@ from facekit import FaceGenerator
 faces = FaceGenerator.from_pretrained("{name}").sample(16, seed=7{example})
 ```
 
+Load it with `FaceGenerator`: the `DiffusionPipeline` of diffusers alone does not know its class.
+
 ## Data, and what follows from it
 
 Trained on {photos} photos of {data}{who}. {bias}What is rare in

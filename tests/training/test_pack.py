@@ -80,7 +80,7 @@ def test_the_card_says_what_it_is(run: Path, tmp_path: Path) -> None:
     about = yaml.safe_load(card.split("---\n")[1])
     assert about["pipeline_tag"] == "unconditional-image-generation"
     assert about["license_name"] == "research-only-non-commercial"
-    assert 'from_pretrained("faces-of-nobody")' in card
+    assert 'from_pretrained("faces-of-nobody")' in card and "Load it with `FaceGenerator`" in card
     assert "Male 40.0 %" in card and "Smiling 70.0 %" in card, "the shares of the table"
     assert "| loss of the discriminator | 0.500 | 2 |" in card and "(Vendi score) | 9.0 | 2 |" in card
     assert "80 photos of CelebA" in card, "ten steps of eight an epoch"
