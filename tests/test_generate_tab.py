@@ -176,6 +176,13 @@ def test_what_the_page_asks(engine: Engine) -> None:
     assert np.shape(read) == (9, len(about["attributes"])) and 0 <= np.min(read) <= np.max(read) <= 1
 
 
+@pytest.mark.parametrize("name", ["dcgan-faces", "dcgan-published"])
+def test_the_shares_of_a_checkpoint_that_is_not_conditional(engine: Engine, name: str) -> None:
+    """The photos are those of the conditional one, whose table tells them too."""
+    told, known = (generate._about(engine, {"wish": {"checkpoint": one}})["shares"] for one in (name, ""))
+    assert {label: told[label] for label in known} == pytest.approx(known, abs=1e-3)
+
+
 def test_walks_and_animations_of_the_page(engine: Engine) -> None:
     ask = {"wish": {"seed": 5, "count": 4}}
     walked = [generate._walk(engine, ask | {"first": first})["sheets"] for first in (0, 8, 16)]

@@ -110,7 +110,7 @@ def _ticket(request: dict[str, Any]) -> str:
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.checkpoints import read_card
-    from facekit.growth import attribute_shares, photos
+    from facekit.growth import attribute_shares, photos, told_shares
     from facekit.hub import GENERATOR, shipped
     from facekit.ui.drawing import FRAMES, Wish
 
@@ -124,7 +124,10 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         "checkpoint": name,
         "checkpoints": list(dict.fromkeys([*shipped(GENERATOR), name])),
         "attributes": list(network.attributes),
-        "shares": attribute_shares(network.combinations, network.attributes),
+        "shares": {
+            **(told_shares(growth.training) if growth else {}),
+            **attribute_shares(network.combinations, network.attributes),
+        },
         "frames": FRAMES,
         "card": card_html(read_card(folder)),
         "growth": growth

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from facekit.errors import DataError, TrainingError
 from facekit.generate import FaceGenerator
-from facekit.growth import read_growth
+from facekit.growth import read_growth, told_shares
 from facekit.nets.dcgan import DcganGenerator
 from training.cli import app
 from training.gan import contact_sheet
+from training.generator_card import generator_card
 from training.pack import FARTHEST, pack, without_gaps
 
 TABLE = [[0, 1, 0.6], [1, 0, 0.3], [1, 1, 0.1]]
@@ -72,6 +73,21 @@ def test_how_it_grew_goes_with_it(run: Path, tmp_path: Path) -> None:
         assert sheet.size == (3 * 16, 2 * 16)
         assert np.abs(np.asarray(sheet)[:16, :16].astype(int) - 80).max() <= 3
     assert growth.training["recipe"]["seed"] == 3
+
+
+def test_the_shares_of_the_training_photos_go_with_it(run: Path, tmp_path: Path) -> None:
+    splits = [{"split": "train", "shares": {"Male": 0.4}}, {"split": "validation", "shares": {"Male": 0.5}}]
+    (run / "splits.json").write_text(json.dumps(splits))
+    pack(run, tmp_path / "tiny")
+    growth = read_growth(tmp_path / "tiny")
+    assert growth is not None and told_shares(growth.training) == {"Male": 0.4}
+
+
+def test_the_card_of_a_generator_that_is_not_conditional_tells_them_too() -> None:
+    recipe = {"name": "tiny", "size": 16, "shown": 5, "data": [{"path": "celeba", "batch": 8}], "seed": 3}
+    training = {"recipe": recipe, "epoch": 2, "commit": "abc", "versions": {}, "shares": {"Male": 0.4, "Bald": 0.02}}
+    card = generator_card("tiny", {"_class_name": "DcganGenerator", "size": 16}, training, [], 0)
+    assert "Of the training photos are labelled: Male 40.0 %. " in card
 
 
 def test_the_card_says_what_it_is(run: Path, tmp_path: Path) -> None:
