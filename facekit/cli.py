@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def analyze(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures and clips, or folders of them.", metavar="PATH...")],
+    paths: Annotated[list[str], typer.Argument(help="Pictures and clips, or folders of them.", metavar="PATH...")],
     format: Annotated[
         Literal["jsonl", "csv"], typer.Option(help="One JSON object a picture or frame, or one CSV row a face.")
     ] = "jsonl",
@@ -52,7 +53,9 @@ def analyze(
     `time` in seconds, and a face keeps its number, `track`.
     """
     try:
-        files = find_files(paths)
+        if "" in paths:  # as a path, the current folder
+            raise FacekitError("A name is empty: name pictures and clips, or folders of them.")
+        files = find_files(map(Path, paths))
         analyzer = _load_analyzer(detector, checkpoint, revision)
         with output(out) as stream:
             failed = _write(_records(analyzer, _progress(files, out)), WRITERS[format], stream)
@@ -88,11 +91,11 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # of what cannot be looked at, the reading says why
             files += sorted(
                 file
                 for file in path.rglob("*")
-                if file.is_file() and (file.suffix.lower() in SUFFIXES or is_clip(file))
+                if os.path.isfile(file) and (file.suffix.lower() in SUFFIXES or is_clip(file))
             )
         else:
             files.append(path)

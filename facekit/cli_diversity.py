@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from facekit.cli_output import output
 from facekit.errors import DataError, FacekitError, GenerationError
+from facekit.whole_file import check_place
 
 if TYPE_CHECKING:
     from facekit.diversity.study import Study
@@ -47,7 +49,7 @@ def diversity(
         ),
     ],
     reference: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="Real faces: a folder of pictures, or a parquet file or a folder of them; else what is known "
             "of CelebA's."
@@ -75,8 +77,12 @@ def diversity(
     try:
         if analyzer is not None and reference is None:
             raise DataError("What is known of real faces is known as the default reads them: add --reference.")
+        if reference == "":  # as a path, the current folder
+            raise DataError("--reference is empty: name a folder of pictures or a parquet file.")
+        if json is not None:
+            check_place(json, "--json")
+        study = _study(made, reference, samples, seed, portraits, reference_portraits, chosen, analyzer)
         with output(json, "--json") as stream:
-            study = _study(made, reference, samples, seed, portraits, reference_portraits, chosen, analyzer)
             if json is None:
                 show(study)
             else:
@@ -88,7 +94,7 @@ def diversity(
 
 def _study(
     made: str,
-    reference: Path | None,
+    reference: str | None,
     samples: int,
     seed: int,
     portraits: bool,
@@ -110,19 +116,24 @@ def _study(
         folder = find_checkpoint(generator, kind=GENERATOR)
         drawing, digest = FaceGenerator.from_pretrained(str(folder)), generator_digest(folder)
     reading = Reading(FaceAnalyzer.from_pretrained(analyzer), samples, seed, _progress)
-    real = None if reference is None else reading.gather(reference, 2 * samples, reference_portraits)
+    real = None if reference is None else reading.gather(Path(reference), 2 * samples, reference_portraits)
     faces = reading.gather(Path(made), samples, portraits) if drawing is None else reading.draw(drawing)
     names = (made, str(reference))
     return study(reading, faces, real, names=names, generator=drawing, chosen=chosen, digest=digest)
 
 
 def checkpoint_folder(made: str) -> str | None:
-    """What to load a generator from; None where `made` is a place with pictures. A run's folder stands for its last."""
-    path = Path(made)
-    for folder in (path, path / "pipeline"):
-        if (folder / _PIPELINE).is_file():
-            return str(folder)
-    return None if path.exists() else made
+    """What to load a generator from; None where `made` is a place with pictures. A run's folder stands for its last.
+
+    Raises:
+        DataError: `made` is empty.
+    """
+    if not made:  # as a path, the current folder
+        raise DataError("The name is empty: name a folder of pictures, a parquet file, or a generator's checkpoint.")
+    for folder in (made, os.path.join(made, "pipeline")):
+        if os.path.isfile(os.path.join(folder, _PIPELINE)):
+            return folder
+    return None if os.path.exists(made) else made
 
 
 def _progress(indices: Sequence[int]) -> Iterable[int]:

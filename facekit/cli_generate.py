@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facekit.cli_output import readable
+from facekit.cli_output import ended_by_sigterm, readable
 from facekit.errors import FacekitError, GenerationError
 
 _WITHOUT = "no-"
@@ -98,7 +98,7 @@ def write_pictures(out: Path, pictures: dict[str, Any]) -> list[Path]:
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".") as scratch:
+        with ended_by_sigterm(), tempfile.TemporaryDirectory(dir=out, prefix=".") as scratch:
             for name, picture in pictures.items():
                 picture.save(Path(scratch) / name, pnginfo=generated_note())
             for name in pictures:

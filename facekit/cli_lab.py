@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from facekit.cli_output import ended_by_sigterm
 from facekit.errors import FacekitError
 
 
@@ -34,7 +35,8 @@ def lab_faces(
             faces = from_generator(generator, count, seed)
         else:
             faces, without = from_folder(Path(source), count, seed, _progress)
-        faces.write(out, "/".join(Path(source).parts[-2:]))
+        with ended_by_sigterm():
+            faces.write(out, "/".join(Path(source).parts[-2:]))
     except FacekitError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

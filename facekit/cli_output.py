@@ -18,6 +18,8 @@ from facekit.whole_file import cannot_write, whole_file
 def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
     """stdout, or a file that takes its name only when it is complete; UTF-8 both.
 
+    Whatever may fail to read belongs before the block: an OSError in it is taken for one of writing.
+
     Args:
         option: what the command calls it, for messages.
 
@@ -31,7 +33,7 @@ def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
         return
     try:
         with (
-            _ended_by_sigterm(),
+            ended_by_sigterm(),
             whole_file(path, option) as place,
             place.open("w", encoding="utf-8", newline="") as file,
         ):
@@ -63,7 +65,7 @@ def _screen(option: str) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
     """SIGTERM, which else ends a program on the spot, raises SystemExit within, so that temporary files go."""
     if threading.current_thread() is not threading.main_thread():  # only that one may say what signals do
         yield

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from numbers import Integral, Real
 from secrets import randbits
-from typing import Any, Final
+from typing import Any, Final, SupportsInt, TypeGuard
 
 import numpy as np
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline, ImagePipelineOutput
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -99,7 +100,7 @@ class FaceGenerator(DiffusionPipeline):
         *,
         seed: int | None = None,
         attributes: Mapping[str, bool] | None = None,
-        latents: Tensor | None = None,
+        latents: ArrayLike | Tensor | None = None,
         truncation: float | None = None,
     ) -> list[Image.Image]:
         """Draw `n` faces as RGB pictures.
@@ -109,18 +110,18 @@ class FaceGenerator(DiffusionPipeline):
             seed: the same seed gives the same faces, and the first of many are those of few; random if not said.
             attributes: attribute to whether the faces have it. What is left open is drawn as in the training pictures
                 that have what is chosen: of faces with grey hair, most are old. A face that has it anyway stays so.
-            latents: (n, latent) in place of those drawn from the seed.
+            latents: (n, latent) in place of those drawn from the seed; they are taken as they are, without truncation.
             truncation: latents are drawn within this many standard deviations, from 0.1 on (Brock et al., 2019):
                 likelier faces, and fewer different ones. A face changes steadily with it.
 
         Raises:
-            GenerationError: `n`, the latents or the truncation do not fit.
+            GenerationError: an argument does not fit, or is of the wrong kind.
             UnknownName: the checkpoint has no such attribute to choose.
         """
-        seed = randbits(62) if seed is None else seed
+        n, seed, chosen = _count(n, "faces"), _seed(seed), _chosen(attributes)
         drawn = self.draw_latents(n, seed=seed, truncation=truncation)
-        start = drawn if latents is None else self._checked(n, latents)
-        return [Image.fromarray(picture) for picture in self.draw(start, self.choose(n, seed, attributes or {}))]
+        start = drawn if latents is None else _latents(latents, n, self.generator.latent)
+        return [Image.fromarray(picture) for picture in self.draw(start, self.choose(n, seed, chosen))]
 
     def __call__(self, n: int = 1, **how: Any) -> ImagePipelineOutput:
         """As `sample`, with the result that a diffusers pipeline gives: `.images`."""
@@ -130,51 +131,51 @@ class FaceGenerator(DiffusionPipeline):
         """(n, latent) float32: what `sample` would start from.
 
         Raises:
-            GenerationError: `n` or the truncation do not fit.
+            GenerationError: an argument does not fit, or is of the wrong kind.
         """
-        if not 1 <= n <= MOST:
-            raise GenerationError(f"{n} faces cannot be drawn at once: ask for 1 to {MOST}.")
-        if truncation is not None and not truncation >= SMALLEST_TRUNCATION:
+        if truncation is not None and not (isinstance(truncation, Real) and truncation >= SMALLEST_TRUNCATION):
             raise GenerationError(
-                f"A truncation of {truncation} leaves no faces: choose {SMALLEST_TRUNCATION} or more."
+                f"A truncation of {truncation!r} leaves no faces: choose {SMALLEST_TRUNCATION} or more."
             )
-        latents = draw_normal(n, self.generator.latent, randbits(62) if seed is None else seed)
-        return truncate(latents, truncation)
+        latents = draw_normal(_count(n, "faces"), self.generator.latent, _seed(seed))
+        return truncate(latents, None if truncation is None else float(truncation))
 
     def interpolate(
-        self, start: Tensor, end: Tensor, steps: int = 8, *, attributes: Mapping[str, bool] | None = None, seed: int = 0
+        self,
+        start: ArrayLike | Tensor,
+        end: ArrayLike | Tensor,
+        steps: int = 8,
+        *,
+        attributes: Mapping[str, bool] | None = None,
+        seed: int = 0,
     ) -> list[Image.Image]:
         """Morph one face into another along the great circle between their latents (Shoemake, 1985).
 
         Args:
             start, end: (latent,) of the first and the last face, e.g. rows of `draw_latents`.
-            steps: pictures, both ends among them.
+            steps: pictures, both ends among them; 1 to `MOST`.
             attributes, seed: as in `sample`; all pictures have the same attributes.
 
         Raises:
             GenerationError, UnknownName: as `sample`.
         """
-        path = self._checked(steps, morph(start, end, max(steps, 0)))
-        chosen = self.choose(1, seed, attributes or {})
-        return [Image.fromarray(picture) for picture in self.draw(path, chosen.expand(steps, -1))]
-
-    def _checked(self, n: int, latents: Tensor) -> Tensor:
-        wanted = (n, self.generator.latent)
-        if not 1 <= n <= MOST or tuple(latents.shape) != wanted or not bool(latents.isfinite().all()):
-            raise GenerationError(f"Latents {tuple(latents.shape)} do not fit: give {wanted} finite numbers.")
-        return latents
+        steps, length = _count(steps, "steps"), self.generator.latent
+        path = _latents(morph(_latents(start, length), _latents(end, length), steps), steps, length)
+        row = self.choose(1, _seed(seed), _chosen(attributes))
+        return [Image.fromarray(picture) for picture in self.draw(path, row.expand(steps, -1))]
 
     @torch.inference_mode()
     def draw(self, latents: Tensor, attributes: Tensor) -> NDArray[np.uint8]:
-        """Latents (n, latent) and attributes (n, K) to pictures (n, H, W, 3) uint8 RGB.
+        """Latents (n, latent) and attributes (n, K) to pictures (n, H, W, 3) uint8 RGB, in the network's own precision.
 
         Args:
             attributes: as from `choose`; in between for pictures between those with and those without.
         """
         parts = []
         for z, y in zip(latents.split(_BATCH), attributes.split(_BATCH), strict=True):
-            chosen = (y.to(self.device) * 2 - 1,) if self.attributes else ()
-            pictures = self.generator(z.to(self.device), *chosen)  # (B, 3, H, W) in [-1, 1]
+            inputs = (z, y * 2 - 1) if self.attributes else (z,)
+            placed = [part.to(self.device, self.generator.dtype) for part in inputs]
+            pictures = self.generator(*placed).float()  # (B, 3, H, W) in [-1, 1]
             parts.append(((pictures + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(parts)
 
@@ -206,3 +207,47 @@ class FaceGenerator(DiffusionPipeline):
         emphasis = [self.generator.emphasis[column][int(value)] for column, value in zip(columns, wanted, strict=True)]
         rows[:, columns] = 0.5 + (wanted - 0.5) * torch.tensor(emphasis)  # also where nobody in the training is like it
         return rows
+
+
+def _count(number: object, what: str) -> int:
+    """How many `what` are asked for, 1 to `MOST`; or the GenerationError that says so."""
+    if not _is_whole(number) or not 1 <= (count := int(number)) <= MOST:
+        raise GenerationError(f"{number!r} {what} cannot be drawn at once: ask for 1 to {MOST}.")
+    return count
+
+
+def _seed(seed: object) -> int:
+    """A seed, random if None; or the GenerationError that says what one is."""
+    if seed is None:
+        return randbits(62)
+    if not _is_whole(seed):
+        raise GenerationError(f"{seed!r} is no seed: give a whole number.")
+    return int(seed)
+
+
+def _is_whole(value: object) -> TypeGuard[SupportsInt]:
+    """Whether it is a whole number of Python's or NumPy's."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _chosen(attributes: object) -> dict[str, bool]:
+    """Attribute to whether the faces have it; or the GenerationError that says what is wrong."""
+    if attributes is None:
+        return {}
+    if not isinstance(attributes, Mapping):
+        raise GenerationError('Attributes are told by name: give them as {"Smiling": True}.')
+    for name, value in attributes.items():
+        if not isinstance(value, Integral | np.bool_) or value not in (0, 1):
+            raise GenerationError(f"{name} cannot be {value!r}: say True or False.")
+    return {name: bool(value) for name, value in attributes.items()}
+
+
+def _latents(latents: ArrayLike | Tensor, *shape: int) -> Tensor:
+    """Finite numbers of that shape as float32 on the CPU; or the GenerationError that says what is wanted."""
+    try:
+        found = torch.as_tensor(latents, dtype=torch.float32, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise GenerationError(f"These latents are no array of numbers: give {shape} finite numbers.") from None
+    if tuple(found.shape) != shape or not bool(found.isfinite().all()):
+        raise GenerationError(f"Latents {tuple(found.shape)} do not fit: give {shape} finite numbers.")
+    return found

@@ -83,6 +83,17 @@ def photos(training: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> int
         return None
 
 
+def told_shares(training: Mapping[str, Any]) -> dict[str, float]:
+    """Attribute to its share of the training pictures, in [0, 1], as training.json tells it; empty where it does not.
+
+    Args:
+        training: as of `Growth`.
+    """
+    told = training.get("shares")
+    shares = told.items() if isinstance(told, dict) else ()
+    return {name: share for name, share in shares if isinstance(share, int | float) and 0 <= share <= 1}
+
+
 def attribute_shares(combinations: Sequence[Sequence[float]], names: Sequence[str]) -> dict[str, float]:
     """Attribute to its share of the training pictures, in [0, 1], from a generator's table of combinations."""
     total = sum(row[-1] for row in combinations)

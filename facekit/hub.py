@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from os.path import isdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -125,7 +126,7 @@ def find_checkpoint(
     """
     name = name or kind.default
     folder = ZOO / name if name in shipped(kind) else Path(name)
-    if folder.is_dir():
+    if isdir(folder):
         if revision is not None:
             raise CheckpointNotFound(
                 f"{name} has no revisions: only repositories on the Hub do, as user/name@{revision}."
@@ -135,8 +136,7 @@ def find_checkpoint(
     if address is None:
         known = ", ".join(shipped(kind)) or "none"
         raise CheckpointNotFound(
-            f"No checkpoint {name!r}: name a shipped one ({known}), a folder, or a Hub repository as user/name or "
-            "user/name@revision."
+            f"No checkpoint {name!r}: name a shipped one ({known}), a folder, or user/name[@revision] on the Hub."
         )
     return fetch(address, kind=kind, token=token)
 

@@ -29,7 +29,7 @@ def read_frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     Raises:
         VideoError: the file is missing, or no clip that can be decoded here.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise VideoError(f"{path} does not exist: name a clip or a picture.")
     clip = cv2.VideoCapture(os.fsencode(path))  # type: ignore[call-overload]  # OpenCV dies of a str that is not UTF-8
     try:

@@ -182,6 +182,14 @@ def test_no_pictures(tmp_path: Path) -> None:
     assert is_one_sentence(result.stderr)
     assert run().exit_code == 2
     assert run(tmp_path, "--format", "xml").exit_code == 2
+    empty = run("")
+    assert empty.exit_code == 2 and empty.stdout == "" and is_one_sentence(empty.stderr)
+
+
+@pytest.mark.parametrize("suffix", ["", ".png"])
+def test_a_name_that_is_too_long_is_a_line_with_an_error(suffix: str) -> None:
+    result = run("a" * 300 + suffix)
+    assert result.exit_code == 1 and json.loads(result.stdout)["error"].endswith(".")
 
 
 def test_help_is_light() -> None:
@@ -297,8 +305,8 @@ def test_real_clips_whose_names_are_not_utf8(tmp_path: Path, astronaut: np.ndarr
 
 def test_a_clip_without_real_frames_is_told(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no clip")
-    result = run(tmp_path / "clip.mp4", tmp_path / "missing.mov")
-    first, second = map(json.loads, result.stdout.splitlines())
+    result = run(tmp_path / "clip.mp4", tmp_path / "missing.mov", "a" * 300 + ".mp4")
+    first, second, third = map(json.loads, result.stdout.splitlines())
     assert result.exit_code == 1
     assert "no frames" in first["error"] and "does not exist" in second["error"]
-    assert is_one_sentence(first["error"]) and is_one_sentence(second["error"])
+    assert all(is_one_sentence(line["error"]) for line in (first, second, third))

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,6 +148,15 @@ def test_photographs_are_looked_through_for_faces(varied: Path, data: Path, tmp_
     assert record["samples"] == 40
 
 
+def test_names_that_are_not_utf8(varied: Path, data: Path, tmp_path: Path) -> None:
+    folder, out = varied.rename(tmp_path / os.fsdecode(b"na\xffme")), tmp_path / "out.json"
+    (folder / os.fsdecode(b"broken\xfe.png")).write_bytes(b"no picture")
+    assert "broken\ufffd.png" in run(folder, "--portraits").stdout
+    assert run(folder, "--portraits", "--reference", data, "--reference-portraits", "--json", out).exit_code == 0
+    record = json.loads(out.read_text(encoding="utf-8"))
+    assert record["made"].endswith("na\ufffdme") and record["unreadable"][0].startswith("broken\ufffd.png: ")
+
+
 def test_without_a_reference(varied: Path, alike: Path, tmp_path: Path) -> None:
     """The stand-in sees another scale than what is known of real faces: copies are copies all the same."""
     out = tmp_path / "out.json"
@@ -193,6 +204,23 @@ def test_mistakes(varied: Path, data: Path, checkpoint: Path, tmp_path: Path) ->
     assert "real faces are too few" in mistake(varied, "--portraits", "--reference", checkpoint.parent / "few")
     assert mistake(varied, "--json", "/no/such/out.json").endswith("choose another place for --json.\n")
     assert run(varied, "--samples", 0).exit_code == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json", "out.json")])
+def test_what_cannot_be_read_is_not_blamed_on_what_is_written(
+    varied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "No checkpoint 'aaa" in mistake("a" * 300, *options)
+    assert "There is no aaa" in mistake(varied, "--reference", "a" * 300, *options)
+    assert "The name is empty" in mistake("", *options)
+    assert "--reference is empty" in mistake(varied, "--reference", "", *options)
+
+    def denied(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert "varied cannot be read (Permission denied): check" in mistake(varied, *options)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,9 @@
 """python -m facekit generate: files and lines that say which face, one sentence for a mistake, nothing half-written."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +106,17 @@ def test_nothing_is_half_written(checkpoint: Path, tmp_path: Path, monkeypatch: 
     result = run("--count", 4, "--checkpoint", checkpoint, "--out", tmp_path / "faces")
     assert result.exit_code == 2 and "No space left on device" in result.stderr
     assert list((tmp_path / "faces").iterdir()) == []
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from pathlib import Path; from facekit.cli_generate import write_pictures\n"
+        "class Ends:\n"
+        "    def save(self, path, **_): path.touch(); signal.raise_signal(signal.SIGTERM)\n"
+        "write_pictures(Path(sys.argv[1]), {'a.png': Ends()})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60, check=False)
+    assert done.returncode == 128 + signal.SIGTERM and list(tmp_path.iterdir()) == []
 
 
 def test_words_of_attributes() -> None:

@@ -1,6 +1,9 @@
 """lab-faces: from a generator or a folder to faces that the laboratory reads; clear ends."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -25,3 +28,16 @@ def test_what_gives_no_faces_is_told(tmp_path: Path) -> None:
         assert done.exit_code == 2 and message in done.output and not out.exists()
     few = CliRunner().invoke(app, ["lab-faces", "dcgan-conditional", "--count", "9", "--out", str(out)])
     assert few.exit_code == 2 and f"at least {LEAST}" in few.output
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; import numpy as np; from PIL import Image; from facekit.cli import app\n"
+        "from facekit.lab import collect, faces\n"
+        "some = faces.Faces(np.zeros((4, 64, 64, 3), np.uint8), np.arange(4) < 1)\n"
+        "collect.from_generator = lambda *_: some\n"
+        "Image.Image.save = lambda *_, **__: signal.raise_signal(signal.SIGTERM)\n"
+        "app(['lab-faces', 'dcgan-faces', '--out', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60, check=False)
+    assert done.returncode == 128 + signal.SIGTERM and list(tmp_path.iterdir()) == []

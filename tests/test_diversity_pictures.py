@@ -129,6 +129,14 @@ def test_parquet_in_one_file_or_many(tmp_path: Path) -> None:
     np.testing.assert_array_equal(gather(chosen, None).squares[1], noise(rows[1], 8, 8))
 
 
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_row_without_a_picture_is_left_out(tmp_path: Path, empty: int) -> None:
+    images = [{"bytes": encoded(noise(i, 8, 8)), "path": f"{i}.png"} for i in range(3)]
+    pq.write_table(pa.table({"image": [None if i == empty else images[i] for i in range(3)]}), tmp_path / "a.parquet")
+    found = gather(find_pictures(tmp_path / "a.parquet", 10, 0), None)
+    assert len(found.squares) == 2 and found.unreadable[0].startswith(f"row {empty}: ")
+
+
 def test_what_is_no_set_of_pictures(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no .*nowhere: check the path"):
         find_pictures(tmp_path / "nowhere", 10, 0)
@@ -143,6 +151,10 @@ def test_what_is_no_set_of_pictures(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": ["a.png"]}), tmp_path / "names.parquet")
     with pytest.raises(DataError, match="no pictures as bytes"):
         find_pictures(tmp_path / "names.parquet", 10, 0)
+    for value in ("yes", [1]):
+        file = write_parquet(tmp_path / "words.parquet", 1, Male=[value])
+        with pytest.raises(DataError, match=r"^Column Male of .* holds more than yes and no: store 1 and 0 in it\.$"):
+            find_pictures(file, 10, 0)
 
 
 def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,13 @@ def test_too_few_faces() -> None:
         diversity_report(people(100, 1), people(59, 0))
 
 
+@pytest.mark.parametrize("value", [1.0, 7.3])
+def test_a_reference_of_one_picture(value: float) -> None:
+    real = FaceSample(torch.full((100, 512), value), people(100, 0).attributes)
+    with pytest.raises(DataError, match="name a reference with different faces"):
+        diversity_report(people(100, 1, width=512), real)
+
+
 def test_the_json_has_every_figure_and_nothing_infinite() -> None:
     report = diversity_report(people(100, 1), people(200, 3), rounds=3)
     record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
@@ -176,6 +183,9 @@ def test_a_shift_that_narrows_nothing_is_told_by_its_largest_group() -> None:
 def test_numbers_are_written_as_people_would() -> None:
     assert [number(value) for value in (1.04, 1.4, 8.6, 9.96, 1234.5)] == ["1", "1.4", "8.6", "10", "1,234"]
     assert [percent(share) for share in (0, 0.004, 0.944, 1)] == ["0 %", "0.4 %", "94 %", "100 %"]
+    assert percent(0.0004) == "under 0.1 %"
+    for vendi, words in ((1.04, "1 different face;"), (1.05, "1.1 different faces;"), (1.3, "1.3 different faces;")):
+        assert words in judge(300, replace(FIGURES, vendi=vendi), FIGURES, SAME).reasons[0]
 
 
 @pytest.mark.parametrize("size", [28, 64, 112])

@@ -137,7 +137,7 @@ def test_what_is_chosen_is_told_with_its_emphasis() -> None:
             DcganGenerator(size=16, width=4, attributes=NAMES, emphasis=wrong)
 
 
-@pytest.mark.parametrize("n", [0, -1, 1025])
+@pytest.mark.parametrize("n", [0, -1, 1025, 2.5, "3", None, True])
 def test_too_few_or_too_many(plain: FaceGenerator, n: int) -> None:
     with pytest.raises(GenerationError, match="1 to 1024"):
         plain.sample(n)
@@ -150,8 +150,44 @@ def test_latents_and_truncations_that_do_not_fit(plain: FaceGenerator) -> None:
     for truncation in (0.0, -1.0, float("nan")):
         with pytest.raises(GenerationError, match=r"0\.1 or more"):
             plain.sample(2, truncation=truncation)
-    with pytest.raises(GenerationError, match="do not fit"):
-        plain.interpolate(torch.zeros(64), torch.zeros(64), 0)
+    for steps in (0, -1, 2.5, 2000):
+        with pytest.raises(GenerationError, match=f"^{steps} steps .* 1 to 1024"):
+            plain.interpolate(torch.zeros(64), torch.zeros(64), steps)
+    for end in (torch.zeros(5), torch.zeros(1, 64), torch.full((64,), torch.nan), "end", [[1], [2, 3]]):
+        with pytest.raises(GenerationError, match=r"give \(64,\) finite numbers"):
+            plain.interpolate(torch.zeros(64), end)
+
+
+def test_arguments_of_the_wrong_kind(plain: FaceGenerator, conditional: FaceGenerator) -> None:
+    for seed in (1.5, "x", True):
+        with pytest.raises(GenerationError, match="is no seed: give a whole number"):
+            plain.sample(1, seed=seed)
+    with pytest.raises(GenerationError, match=r"'1' leaves no faces: choose 0\.1 or more"):
+        plain.sample(1, truncation="1")
+    with pytest.raises(GenerationError, match=r'give them as \{"Smiling": True\}'):
+        conditional.sample(1, attributes=["Male"])
+    for value in ("no", None, 5, 0.5):
+        with pytest.raises(GenerationError, match=r"^Male cannot be .*: say True or False\.$"):
+            conditional.sample(1, attributes={"Male": value})
+
+
+def test_numbers_of_numpy_are_numbers(plain: FaceGenerator, conditional: FaceGenerator) -> None:
+    wanted = pixels(conditional.sample(2, seed=2**62, attributes={"Male": True}))
+    for yes in (np.True_, 1, np.int64(1)):
+        found = conditional.sample(np.int64(2), seed=np.int64(2**62), attributes={"Male": yes})
+        np.testing.assert_array_equal(pixels(found), wanted)
+    latents = plain.draw_latents(2, seed=3)
+    wanted = pixels(plain.sample(2, latents=latents))
+    for same in (latents.double(), latents.numpy(), latents.double().numpy(), latents.tolist()):
+        np.testing.assert_array_equal(pixels(plain.sample(2, latents=same)), wanted)
+        np.testing.assert_array_equal(pixels(plain.interpolate(*same, 2))[0], wanted[0])
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_half_the_precision_draws_about_the_same(precision: torch.dtype) -> None:
+    generator = DcganGenerator(size=16, width=4, attributes=NAMES, combinations=TABLE).eval()
+    exact = pixels(FaceGenerator(generator).sample(4, seed=1)).astype(int)
+    assert np.abs(pixels(FaceGenerator(generator).to(precision).sample(4, seed=1)) - exact).max() <= 4
 
 
 def test_unknown_attributes(plain: FaceGenerator, conditional: FaceGenerator) -> None:

@@ -1,11 +1,14 @@
 """What is behind the tab *Generate*: wishes are checked, faces are named and found again, photos are forgotten."""
 
+import asyncio
 import base64
 import gc
+import inspect
 import io
 import weakref
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from PIL import Image
 from facekit.errors import GenerationError, UnknownName
 from facekit.generate import FaceGenerator
 from facekit.growth import attribute_shares
+from facekit.hub import GENERATOR
 from facekit.nets.dcgan import DcganGenerator
 from facekit.ui import generate
 from facekit.ui.cards import card_html
@@ -128,6 +132,10 @@ def test_a_morph_goes_from_face_to_face(tiny: FaceGenerator) -> None:
     assert np.abs(pictures[0].astype(int) - first).max() <= 1 and np.abs(pictures[-1].astype(int) - last).max() <= 1
     with pytest.raises(GenerationError, match="needs two faces"):
         draw_morph(tiny, start, wish(seed=4))
+    with pytest.raises(GenerationError, match="choose two faces of the same one"):
+        draw_morph(tiny, start, end.model_copy(update={"checkpoint": "dcgan-published"}))
+    named = draw_morph(tiny, start, end.model_copy(update={"checkpoint": GENERATOR.default}))
+    np.testing.assert_array_equal(named, pictures)
 
 
 def test_sheets_and_animations() -> None:
@@ -168,6 +176,13 @@ def test_what_the_page_asks(engine: Engine) -> None:
     assert np.shape(read) == (9, len(about["attributes"])) and 0 <= np.min(read) <= np.max(read) <= 1
 
 
+@pytest.mark.parametrize("name", ["dcgan-faces", "dcgan-published"])
+def test_the_shares_of_a_checkpoint_that_is_not_conditional(engine: Engine, name: str) -> None:
+    """The photos are those of the conditional one, whose table tells them too."""
+    told, known = (generate._about(engine, {"wish": {"checkpoint": one}})["shares"] for one in (name, ""))
+    assert {label: told[label] for label in known} == pytest.approx(known, abs=1e-3)
+
+
 def test_walks_and_animations_of_the_page(engine: Engine) -> None:
     ask = {"wish": {"seed": 5, "count": 4}}
     walked = [generate._walk(engine, ask | {"first": first})["sheets"] for first in (0, 8, 16)]
@@ -198,6 +213,24 @@ def test_the_endpoint(engine: Engine) -> None:
     for attributes in ("{", "[]", '{"Smiling": 7}'):
         with pytest.raises(GenerationError):
             generate._api_faces(engine, 3, 7, attributes, 0, "")
+
+
+def test_the_endpoint_takes_what_was_sent_as_it_is(engine: Engine) -> None:
+    """Gradio rounds a number that is to have no decimals, and raises its own errors of what is no number."""
+    with gr.Blocks() as page:
+        generate.build(engine)
+    (endpoint,) = [one for one in page.fns.values() if one.api_name == "generate"]
+    for sent in (2.5, "a", [1], {"a": 1}):
+        count = endpoint.inputs[0].preprocess(sent)
+        with pytest.raises(GenerationError, match=r"^count of these faces does not fit"):
+            generate._api_faces(engine, count, 7, "{}", 0, "")
+
+
+def test_a_request_that_is_no_object_is_told(engine: Engine) -> None:
+    for function in generate._server_functions(engine):
+        for request in ([1], "wish", 5, None):
+            answer = asyncio.run(function(request)) if inspect.iscoroutinefunction(function) else function(request)
+            assert "A request is a JSON object" in answer["error"]
 
 
 def test_portraits_for_the_quiz_are_forgotten(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

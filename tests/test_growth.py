@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from facekit.errors import DamagedCheckpoint
-from facekit.growth import read_growth
+from facekit.growth import read_growth, told_shares
 
 
 def write(folder: Path) -> None:
@@ -27,6 +27,11 @@ def test_what_was_kept(tmp_path: Path) -> None:
     assert [epoch for epoch, _ in growth.sheets] == [0, 1, 10]
     assert (growth.size, growth.shown) == (8, 5)
     assert [record["generator"] for record in growth.log] == [2.0, 1.0]
+
+
+def test_shares_are_told_where_they_are_shares() -> None:
+    assert told_shares({"shares": {"Male": 0.4, "Young": 2, "Bald": "few", "Bangs": None}}) == {"Male": 0.4}
+    assert told_shares({}) == told_shares({"shares": [1]}) == {}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import torch
 from huggingface_hub import ModelCard, ModelCardData
 
-from facekit.growth import attribute_shares, photos
+from facekit.growth import attribute_shares, photos, told_shares
 from facekit.nets.dcgan import GENERATORS
 from training.report import data_name, run_facts, terms
 from training.results import percent, table
@@ -28,6 +28,9 @@ _SHOWN: Final = {
 }
 """Figures of a log that the card tells, by their names there."""
 
+_TOLD: Final = ("Male", "Young", "Smiling", "Eyeglasses", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
+"""Attributes whose shares the card of a generator tells that has none to choose."""
+
 _BODY: Final = """# {name}
 
 A small generator of {size}x{size} portraits of people who do not exist{conditional}.
@@ -39,6 +42,8 @@ from facekit import FaceGenerator
 
 faces = FaceGenerator.from_pretrained("{name}").sample(16, seed=7{example})
 ```
+
+Load it with `FaceGenerator`: the `DiffusionPipeline` of diffusers alone does not know its class.
 
 ## Data, and what follows from it
 
@@ -107,7 +112,7 @@ def generator_card(
         who=_CELEBRITIES if sets == {"CelebA"} else "",
         terms=license_text,
         photos=f"about {photos(training, log):,}" if log else "the",
-        bias=_bias(attributes, settings.get("combinations", [])),
+        bias=_bias(settings, training),
         figures=_figures(log),
         making=run_facts(training),
         difference=difference,
@@ -131,9 +136,12 @@ def parameters(settings: Mapping[str, Any]) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _bias(attributes: Sequence[str], combinations: Sequence[Sequence[float]]) -> str:
-    """The share of the training photos that have each attribute, as a sentence."""
-    told = ", ".join(f"{name} {percent(share)}" for name, share in attribute_shares(combinations, attributes).items())
+def _bias(settings: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """The share of the training photos that have each attribute to choose, or each of `_TOLD`, as a sentence."""
+    told_of = told_shares(training)
+    shares = attribute_shares(settings.get("combinations", []), settings.get("attributes", []))
+    shares = shares or {name: told_of[name] for name in _TOLD if name in told_of}
+    told = ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
     return f"Of the training photos are labelled: {told}. " if told else ""
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,15 +51,26 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
     if not sheets or not (run / PIPELINE / GENERATOR.files[0]).is_file():
         raise DataError(f"{run} holds no generator yet: name the folder of a GAN's run, such as runs/001-dcgan-faces.")
     training = json.loads((run / PIPELINE / TRAINING_FILE).read_bytes())
+    training |= _shares(run)
     log = [record for record in read_log(run) if record["epoch"] <= training["epoch"]]
     with whole_folder(folder) as part:
         difference = _write_generator(run / PIPELINE, part)
-        shutil.copyfile(run / PIPELINE / TRAINING_FILE, part / TRAINING_FILE)
+        (part / TRAINING_FILE).write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
         _write_growth([sheet for sheet in sheets if int(sheet.stem) <= training["epoch"]], log, training, part)
         settings = json.loads((part / GENERATOR.files[1]).read_bytes())
         card = generator_card(name or folder.name, settings, training, log, difference)
         (part / CARD_FILE).write_text(card, encoding="utf-8")
     return difference
+
+
+def _shares(run: Path) -> dict[str, Any]:
+    """The field "shares" for training.json: those of `splits.json`, where the run trains on one set and tells them."""
+    try:
+        entries = json.loads((run / "splits.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    told = [entry.get("shares") for entry in entries if entry["split"] == "train"]
+    return {"shares": told[0]} if len(told) == 1 and told[0] else {}
 
 
 def _write_generator(pipeline: Path, part: Path) -> int:

@@ -1,6 +1,7 @@
 """The prepared training and validation sets of a recipe."""
 
 import json
+import math
 import os
 import warnings
 from hashlib import sha256
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from facekit.align import FRAMINGS
 from facekit.errors import DataError, RecipeError
+from facekit.labels import ATTRIBUTES
 from facekit.tasks import CombinationsTask, IdentityTask, Task
 from training.batches import people, training_targets
 from training.data import DataWarning, Source, hold_out, open_source, splits_of, subset, without_copies, without_repeats
@@ -123,17 +125,28 @@ def write_splits(file: Path, recipe: RunRecipe, train: list[Prepared], validatio
     """Say in JSON which pictures a run trains and is validated on, a line a set and split.
 
     Each has "set", "split", "pictures", their number, "sha256", of the sorted file names with a line feed after each,
-    and "files", these names.
+    "files", these names, and "shares", of those with a face: attribute to the share that is labelled with it.
     """
     entries = []
     for part, fitted, held in zip(recipe.data, train, validation, strict=True):
         drawn = np.concatenate(training_strata(part, fitted))
-        for split, names in {"train": fitted.labels["file"][drawn], "validation": held.labels["file"]}.items():
-            files = sorted(names.tolist())
+        for split, prepared, rows in (("train", fitted, drawn), ("validation", held, np.arange(len(held)))):
+            files = sorted(prepared.labels["file"][rows].tolist())
             digest = sha256("".join(f"{name}\n" for name in files).encode()).hexdigest()
-            entries.append({"set": part.path, "split": split, "pictures": len(files), "sha256": digest, "files": files})
+            entry = {"set": part.path, "split": split, "pictures": len(files), "sha256": digest, "files": files}
+            entries.append(entry | {"shares": _shares(prepared, rows)})
     lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in entries)
     write_text(file, "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def _shares(prepared: Prepared, rows: NDArray[np.int64]) -> dict[str, float]:
+    """Attribute to its share in [0, 1] of the pictures at `rows` with a face; those that all are labelled for."""
+    labels = prepared.labels.get("attributes")
+    rows = rows[prepared.found[rows]]
+    if labels is None or not len(rows):
+        return {}
+    means = zip(ATTRIBUTES, labels[rows].mean(0).tolist(), strict=True)
+    return {name: round(mean, 5) for name, mean in means if not math.isnan(mean)}
 
 
 def _test(path: Path) -> list[Source]:

@@ -5,6 +5,7 @@ generators learn from are. Whatever is compared is then brought to one size, the
 portrait, and how sharp it is, must not tell made faces from real ones.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,12 +76,16 @@ def find_pictures(path: Path, most: int, seed: int) -> Pictures:
     Raises:
         DataError: there are none, or the files cannot be read.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(f"There is no {path}: check the path.")
-    tables = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix.lower() in _PARQUET)
+    try:
+        tables = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.suffix.lower() in _PARQUET)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path} cannot be read ({reason}): check the path and its permissions.") from None
     if tables:
         return _in_parquet(tables, most, seed)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and os.path.isfile(file))
     if not files:
         raise DataError(f"There are no pictures in {path}: name a folder with pictures or parquet files in it.")
     chosen = [files[i] for i in _chosen(len(files), most, seed)]
@@ -165,13 +170,18 @@ def _in_parquet(files: list[Path], most: int, seed: int) -> Pictures:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{files[0]} cannot be read as parquet ({reason}): check that the file is whole.") from None
-    if not images or not isinstance(images[0], dict) or "bytes" not in images[0]:
+    kind = table.schema.field("image").type
+    if not images or not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise DataError(f"{files[0]} has no pictures as bytes: store them in Hugging Face's Image layout.")
+    images = [image or {} for image in images]  # a row without a picture is left out as one that cannot be read
     labels = np.full((len(images), len(ATTRIBUTES)), np.nan, np.float32)
     for name in known:
-        labels[:, ATTRIBUTES.index(name)] = _binary(table[name].to_pylist())
+        try:
+            labels[:, ATTRIBUTES.index(name)] = _binary(table[name].to_pylist())
+        except (TypeError, ValueError):
+            raise DataError(f"Column {name} of {files[0]} holds more than yes and no: store 1 and 0 in it.") from None
     names = [str(image.get("path") or f"row {i}") for i, image in enumerate(images)]
-    return Pictures(names, lambda i: images[i]["bytes"] or b"", labels)
+    return Pictures(names, lambda i: images[i].get("bytes") or b"", labels)
 
 
 def _binary(column: list[Any]) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ FEWEST: Final = 30
 ROUNDS: Final = 20
 """Halves that the spread is taken from."""
 
+_ROUNDING: Final = 1e-3  # of an embedding's length: the same picture's distance from itself, which should be 0
+
 
 @dataclass(frozen=True)
 class DiversityReport:
@@ -81,7 +83,7 @@ def diversity_report(made: FaceSample, real: FaceSample, *, seed: int = 0, round
         rounds: number of these halves; 0 for no spread.
 
     Raises:
-        DataError: fewer than `FEWEST` made faces or twice as many real ones.
+        DataError: fewer than `FEWEST` made faces or twice as many real ones, or most real ones are copies.
     """
     if len(real) < 2 * FEWEST:
         raise DataError(f"{len(real)} real faces are too few for a reference: {2 * FEWEST} are needed at least.")
@@ -91,6 +93,8 @@ def diversity_report(made: FaceSample, real: FaceSample, *, seed: int = 0, round
     data, other = real[order[:count]], real[order[count : 2 * count]]
     chosen = made[random.permutation(len(made))[:count]]
     scale = Scale.of(data.embeddings)
+    if scale.apart <= _ROUNDING * data.embeddings.norm(dim=1).mean():
+        raise DataError("Most of the real faces are the same picture again: name a reference with different faces.")
     figures, natural = compare(chosen, data, scale), compare(other, data, scale)
     groups = attribute_coverage(chosen.attributes, data.attributes)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facekit.cli_output import readable
 from facekit.diversity.chosen import Chosen, chosen_attributes, draw_portraits
 from facekit.diversity.figures import FaceSample
 from facekit.diversity.known import read_known
@@ -48,22 +49,22 @@ class Study:
     chosen: tuple[Chosen, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """What JSON can hold; names are valid UTF-8."""
         return {
-            "made": self.made,
-            "reference": self.reference,
+            "made": readable(self.made),
+            "reference": readable(self.reference),
             **self.report.to_dict(),
             "size": self.size,
             "seed": self.seed,
             "digest": self.digest,
             "analyzer": {"checkpoint": self.analyzer[0], "digest": self.analyzer[1]},
-            "unreadable": list(self.unreadable),
-            "without_face": list(self.without_face),
+            "unreadable": [readable(name) for name in self.unreadable],
+            "without_face": [readable(name) for name in self.without_face],
             "chosen": [asdict(one) for one in self.chosen],
         }
 
     def remarks(self) -> list[str]:
-        """What to know beside the figures, in sentences."""
+        """What to know beside the figures, in sentences of valid UTF-8."""
         report = self.report
         lines = [
             f"{self.made}: {report.samples:,} faces, {report.compared:,} of them compared with as many of "
@@ -73,7 +74,7 @@ class Study:
             if names:
                 more = f" and {len(names) - 5} more" if len(names) > 5 else ""
                 lines.append(f"{len(names)} pictures {what} and are left out: {', '.join(names[:5])}{more}")
-        return lines
+        return [readable(line) for line in lines]
 
 
 @dataclass(frozen=True)

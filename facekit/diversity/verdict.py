@@ -98,8 +98,9 @@ def _healthy(count: int, made: Figures, natural: Figures) -> Iterator[str]:
 
 
 def _how_many(count: int, made: Figures, natural: Figures) -> str:
+    held = number(made.vendi)
     return (
-        f"{count:,} samples hold about {number(made.vendi)} different {'face' if made.vendi < 1.5 else 'faces'}; "
+        f"{count:,} samples hold about {held} different {'face' if held == '1' else 'faces'}; "
         f"as many real ones hold about {number(natural.vendi)}."
     )
 
@@ -133,7 +134,9 @@ def _capital(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as a whole number of per cent, "0.4 %" where that would be none."""
+    """A share in [0, 1] as a whole number of per cent, "0.4 %" or "under 0.1 %" where that would be none."""
+    if 0 < share < 0.0005:
+        return "under 0.1 %"
     return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.1f} %"
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from facekit.errors import GenerationError
 from facekit.generate import FaceGenerator
 from facekit.growth import Growth
+from facekit.hub import GENERATOR
 from facekit.latents import SMALLEST_TRUNCATION, draw, follow, morph, neighbours, truncate, wander
 from facekit.portraits import GENERATED, side_by_side
 
@@ -108,11 +109,13 @@ def draw_morph(generator: FaceGenerator, start: Wish, end: Wish, steps: int = FR
     """(steps, S, S, 3): from the face at the end of one path to that of another, attributes blended as well.
 
     Raises:
-        GenerationError: a path is missing.
+        GenerationError: a path is missing, or the faces are of two checkpoints.
         UnknownName: as `latents_of`.
     """
     if not start.path or not end.path:
         raise GenerationError("A morph needs two faces: choose them in the grid.")
+    if (start.checkpoint or GENERATOR.default) != (end.checkpoint or GENERATOR.default):
+        raise GenerationError("A morph is drawn by one checkpoint: choose two faces of the same one.")
     (first, first_row), (last, last_row) = (_named(generator, wish, wish.path) for wish in (start, end))
     share = torch.linspace(0, 1, steps)[:, None]
     rows = (1 - share) * first_row + share * last_row

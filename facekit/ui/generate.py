@@ -49,44 +49,59 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
     async def generate_status(request: dict[str, Any]) -> dict[str, Any]:
         """Is the generator warm, and how many are ahead of `ticket`?"""
         engine.page_is_open.set()
-        return {"state": engine.drawing, "ahead": engine.turns.ahead(str(request.get("ticket", "")))}
+        return _answer(_status, engine, request)
 
     def generate_about(request: dict[str, Any]) -> dict[str, Any]:
         """What the checkpoint can be asked for, what it learned from, and the log of its training."""
-        return or_error(lambda: _about(engine, request))
+        return _answer(_about, engine, request)
 
     def generate_faces(request: dict[str, Any]) -> dict[str, Any]:
         """A wish to a sheet of faces."""
-        return or_error(lambda: _faces(engine, request))
+        return _answer(_faces, engine, request)
 
     def generate_read(request: dict[str, Any]) -> dict[str, Any]:
         """What the classifier reads from the faces of a wish."""
-        return or_error(lambda: _read(engine, request))
+        return _answer(_read, engine, request)
 
     def generate_walk(request: dict[str, Any]) -> dict[str, Any]:
         """The next pictures of a walk, from the picture "first" on."""
-        return or_error(lambda: _walk(engine, request))
+        return _answer(_walk, engine, request)
 
     def generate_morph(request: dict[str, Any]) -> dict[str, Any]:
         """The pictures between two faces, as one sheet."""
-        return or_error(lambda: _morph(engine, request))
+        return _answer(_morph, engine, request)
 
     def generate_growth(request: dict[str, Any]) -> dict[str, Any]:
         """The sheets of all epochs."""
-        return or_error(lambda: _growth_sheets(engine, request))
+        return _answer(_growth_sheets, engine, request)
 
     def generate_gif(request: dict[str, Any]) -> dict[str, Any]:
         """A walk, a morph or the growth as an animated GIF."""
-        return or_error(lambda: _gif(engine, request))
+        return _answer(_gif, engine, request)
 
     def generate_portraits(request: dict[str, Any]) -> dict[str, Any]:
         """The faces of a photo, cut out for the quiz; nothing of it is kept."""
-        return or_error(lambda: _portraits(engine, request))
+        return _answer(_portraits, engine, request)
 
     return [
         *(generate_status, generate_about, generate_faces, generate_read, generate_walk, generate_morph),
         *(generate_growth, generate_gif, generate_portraits),
     ]
+
+
+def _answer(ask: Callable[[Engine, dict[str, Any]], dict[str, Any]], engine: Engine, request: object) -> dict[str, Any]:
+    """What `ask` makes of a request, or one sentence as `or_error` gives it: a client can send anything."""
+
+    def call() -> dict[str, Any]:
+        if not isinstance(request, dict):
+            raise GenerationError('A request is a JSON object: send one such as {"wish": {"seed": 7}}.')
+        return ask(engine, request)
+
+    return or_error(call)
+
+
+def _status(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
+    return {"state": engine.drawing, "ahead": engine.turns.ahead(str(request.get("ticket", "")))}
 
 
 def _ticket(request: dict[str, Any]) -> str:
@@ -95,7 +110,7 @@ def _ticket(request: dict[str, Any]) -> str:
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.checkpoints import read_card
-    from facekit.growth import attribute_shares, photos
+    from facekit.growth import attribute_shares, photos, told_shares
     from facekit.hub import GENERATOR, shipped
     from facekit.ui.drawing import FRAMES, Wish
 
@@ -109,7 +124,10 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         "checkpoint": name,
         "checkpoints": list(dict.fromkeys([*shipped(GENERATOR), name])),
         "attributes": list(network.attributes),
-        "shares": attribute_shares(network.combinations, network.attributes),
+        "shares": {
+            **(told_shares(growth.training) if growth else {}),
+            **attribute_shares(network.combinations, network.attributes),
+        },
         "frames": FRAMES,
         "card": card_html(read_card(folder)),
         "growth": growth
@@ -261,8 +279,8 @@ def _add_endpoint(engine: Engine) -> None:
             raise gr.Error(str(error), print_exception=False) from None
 
     inputs = [
-        gr.Number(16, label="count", visible=False, precision=0),
-        gr.Number(0, label="seed", visible=False, precision=0),
+        gr.Number(16, label="count", visible=False),  # as it was sent: `Wish` says what does not fit
+        gr.Number(0, label="seed", visible=False),
         gr.Textbox("{}", label="attributes", visible=False),
         gr.Number(0, label="truncation", visible=False),
         gr.Textbox("", label="checkpoint", visible=False),

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from facekit.errors import DataError, TrainingError
 from facekit.generate import FaceGenerator
-from facekit.growth import read_growth
+from facekit.growth import read_growth, told_shares
 from facekit.nets.dcgan import DcganGenerator
 from training.cli import app
 from training.gan import contact_sheet
+from training.generator_card import generator_card
 from training.pack import FARTHEST, pack, without_gaps
 
 TABLE = [[0, 1, 0.6], [1, 0, 0.3], [1, 1, 0.1]]
@@ -74,13 +75,28 @@ def test_how_it_grew_goes_with_it(run: Path, tmp_path: Path) -> None:
     assert growth.training["recipe"]["seed"] == 3
 
 
+def test_the_shares_of_the_training_photos_go_with_it(run: Path, tmp_path: Path) -> None:
+    splits = [{"split": "train", "shares": {"Male": 0.4}}, {"split": "validation", "shares": {"Male": 0.5}}]
+    (run / "splits.json").write_text(json.dumps(splits))
+    pack(run, tmp_path / "tiny")
+    growth = read_growth(tmp_path / "tiny")
+    assert growth is not None and told_shares(growth.training) == {"Male": 0.4}
+
+
+def test_the_card_of_a_generator_that_is_not_conditional_tells_them_too() -> None:
+    recipe = {"name": "tiny", "size": 16, "shown": 5, "data": [{"path": "celeba", "batch": 8}], "seed": 3}
+    training = {"recipe": recipe, "epoch": 2, "commit": "abc", "versions": {}, "shares": {"Male": 0.4, "Bald": 0.02}}
+    card = generator_card("tiny", {"_class_name": "DcganGenerator", "size": 16}, training, [], 0)
+    assert "Of the training photos are labelled: Male 40.0 %. " in card
+
+
 def test_the_card_says_what_it_is(run: Path, tmp_path: Path) -> None:
     pack(run, tmp_path / "tiny", "faces-of-nobody")
     card = (tmp_path / "tiny" / "README.md").read_text()
     about = yaml.safe_load(card.split("---\n")[1])
     assert about["pipeline_tag"] == "unconditional-image-generation"
     assert about["license_name"] == "research-only-non-commercial"
-    assert 'from_pretrained("faces-of-nobody")' in card
+    assert 'from_pretrained("faces-of-nobody")' in card and "Load it with `FaceGenerator`" in card
     assert "Male 40.0 %" in card and "Smiling 70.0 %" in card, "the shares of the table"
     assert "| loss of the discriminator | 0.500 | 2 |" in card and "(Vendi score) | 9.0 | 2 |" in card
     assert "80 photos of CelebA" in card, "ten steps of eight an epoch"

@@ -12,6 +12,7 @@ import pytest
 import training.sets
 from facekit.align import Framing
 from facekit.errors import DataError
+from facekit.labels import ATTRIBUTES
 from training.data import DataWarning, Source, without_copies, without_repeats
 from training.data.prepare import Prepared
 from training.recipe import Recipe
@@ -147,6 +148,19 @@ def test_splits_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
     assert people["files"] == sorted(train[0].labels["file"].tolist())
     assert people["sha256"] == sha256(("\n".join(people["files"]) + "\n").encode()).hexdigest()
     assert entries[1]["files"] == sorted(validation[0].labels["file"].tolist())
+
+
+@pytest.mark.filterwarnings("ignore::training.data.DataWarning")
+def test_shares_of_attributes_are_written_down(recipe: Recipe, tmp_path: Path) -> None:
+    """Of pictures with a face, and of attributes that all of them are labelled for."""
+    train, validation = load_sets(recipe)
+    first = train[0]
+    first.labels["attributes"] = np.full((len(first), 40), np.nan, np.float32)
+    first.labels["attributes"][:, ATTRIBUTES.index("Smiling")] = np.arange(len(first)) % 3 == 0
+    first.found[0] = False
+    write_splits(tmp_path / "splits.json", recipe, train, validation)
+    entries = json.loads((tmp_path / "splits.json").read_text())
+    assert len(first) == 6 and entries[0]["shares"] == {"Smiling": 0.2}
 
 
 @pytest.mark.filterwarnings("ignore::training.data.DataWarning")
