@@ -57,6 +57,7 @@
         panels.right.clear(real());
         for (const name of ["figures", "readings", "frames"]) panels.right.now[name] = [...panels.left.now[name]];
         arrange();
+        if (now.slow) await tell({ do: "speed", steps: SLOW }, "right");
         if (panels.left.now.running) await tell({ do: "run" }, "right");
       },
       async set(changes) {
