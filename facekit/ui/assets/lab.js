@@ -9,7 +9,7 @@
     const root = element.querySelector(".fk-lab");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const visitor = facekit.ownName();
-    const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side)]));
+    const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side, () => Math.max(...both().map((one) => panels[one].last)))]));
     const thumbs = facekit.labRewind(part("thumbs"), panels.left.now, (step) => rewind(step));
     const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", wants: null };
     const both = () => now.forked ? ["left", "right"] : ["left"];
