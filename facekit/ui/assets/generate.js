@@ -164,12 +164,7 @@
 
     // ---- links and files
     const state = () => ({ ...plain(now.wish), ...(now.picks.some(Boolean) ? { morph: now.picks } : {}), ...(now.epoch !== null ? { epoch: now.epoch } : {}) });
-    function link() {
-      const url = new URL(location.href);
-      url.searchParams.delete("lab");
-      url.searchParams.set("generate", JSON.stringify(state()));
-      return url.href;
-    }
+    const link = () => facekit.linkTo("generate", state());
     const remember = () => history.replaceState(null, "", link());
     function fromLink() {
       const given = new URLSearchParams(location.search).get("generate");

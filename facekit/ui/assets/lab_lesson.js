@@ -53,6 +53,6 @@
       draw();
     }
     draw();
-    return { look, draw };
+    return { look, draw, get shown() { return now.open ? now.step + 1 : 0; }, open(step) { now.open = true; go(step - 1); } };
   };
 })(window.facekit);
