@@ -4,7 +4,10 @@ import json
 import urllib.parse
 from typing import Any
 
-from tests.browser.test_lab_page import ROOT, visit
+import pytest
+
+from facekit.ui.strings import texts
+from tests.browser.test_lab_page import ROOT, SLOW, visit
 
 
 def address(page: Any) -> str:
@@ -88,4 +91,37 @@ def test_a_link_to_the_lab_opens_the_lab(browser: Any, server: Any) -> None:
     page.wait_for_selector(ROOT, state="visible")
     path = address(page)
     assert "lab=" in path and "generate" not in path
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *('{"data": 5}', '{"data": null}', '{"discriminator_rate": null}', '{"minibatch_std": "yes"}', "[]", "null"),
+        *('{"preset": "none"}', '{"lesson": 9}', '{"beside": {"r1": "much"}}', '{"slow": "very"}'),
+    ],
+)
+def test_a_link_to_the_lab_of_wrong_types_is_told(browser: Any, server: Any, given: str) -> None:
+    page = visit(browser, server, "/?lab=" + urllib.parse.quote(given))
+    assert page.inner_text(f"{ROOT} [data-part=hint]") == texts()["lab.link.bad"]
+    assert page.input_value("[data-part=preset]") == "healthy" and page.is_hidden("[data-side=right]")
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *('{"attributes": null}', '{"count": 300000}', '{"count": "many"}', '{"path": "here"}', '{"checkpoint": 5}'),
+        *('{"morph": [5, 6]}', '{"truncation": "none"}', "5", "{"),
+    ],
+)
+def test_a_link_to_faces_of_wrong_types_is_told(browser: Any, server: Any, given: str) -> None:
+    page = browser.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(SLOW)
+    page.goto(server.url + "/?generate=" + urllib.parse.quote(given))
+    page.wait_for_selector(".fk-gen[data-state=ready]")
+    assert page.inner_text(".fk-gen [data-part=hint]") == texts()["gen.link.bad"]
+    assert page.locator("[data-part=grid] canvas").count() == 16
+    page.click("[data-row=dice]")
+    page.wait_for_selector(".fk-gen [data-part=hint]", state="hidden")
     page.context.close()
