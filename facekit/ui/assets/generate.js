@@ -23,13 +23,13 @@
     const plain = (wish) => Object.fromEntries(Object.entries(wish).filter(([name, value]) => name === "seed" || JSON.stringify(value) !== JSON.stringify(DEFAULTS[name])));
     const named = (i, wish = now.wish) => plain({ ...wish, count: DEFAULTS.count, path: [...wish.path, i] });
 
-    async function ask(fn, request = {}, quiet = false) {
+    async function ask(fn, request = {}, quiet = false, failed = quiet ? null : fail) {
       const ticket = `${Math.random().toString(36).slice(2)}${Date.now()}`, going = { on: true };
       keepPosted(ticket, going, quiet);
       const answer = await facekit.ask(server, fn, { ...request, ticket });
       going.on = false;
       if (going.said && part("hint").textContent === going.said) hint("");
-      if (answer.error && !quiet) fail(answer);
+      if (answer.error) failed?.(answer);
       return answer;
     }
     async function keepPosted(ticket, going, quiet) {
@@ -117,6 +117,7 @@
     function set(changes, keep = "") {
       const other = "checkpoint" in changes;
       Object.assign(now, { wish: { ...now.wish, ...changes }, note: "" });
+      if (other) now.picks = [null, null];  // of another network: there is no way between the two
       if (Object.keys(changes).some((name) => name !== "truncation" && name !== "attributes")) now.selected = 0;
       if (!keep) facekit.drawRow(part("row"), tool);
       if (!other) facekit.drawChoices(part("choices"), tool);
@@ -182,7 +183,7 @@
       const words = button.textContent;
       button.disabled = true;
       button.textContent = t("gen.save.working");
-      const answer = await ask("generate_gif", { kind, ...request });
+      const answer = await ask("generate_gif", { kind, ...request }, false, (error) => hint(facekit.errorText(error)));  // the faces are there all the same
       button.disabled = false;
       button.textContent = words;
       if (!answer.error) facekit.save(await (await fetch(answer.gif)).blob(), `faces-${kind}.gif`);
