@@ -29,6 +29,7 @@
     // ---- the recipe
     const settingsOf = (side) => (now.started && panels[side].now.settings) || (side === "right" ? { ...now.settings, ...now.beside } : now.settings);
     const current = () => settingsOf(now.side);
+    let copied = null;
     const recipe = {
       get presets() { return presets(); },
       get settings() { return current(); }, get preset() { return now.preset; }, get forked() { return both().includes("right"); }, get side() { return now.side; },
@@ -56,11 +57,12 @@
           return arrange();
         }
         await ready();
-        if (!await putBeside({})) return;
+        if (!await (copied = putBeside({}))) return;
         if (now.slow) await tell({ do: "speed", steps: SLOW }, "right");
         if (panels.left.now.running) await tell({ do: "run" }, "right");
       },
       async set(changes) {
+        await copied;  // for a copy that is on its way
         if (now.started) await tell({ do: "change", settings: changes }, now.side);
         else { if (now.side === "right") now.beside = { ...now.beside, ...changes }; else now.settings = { ...now.settings, ...changes }; drawRecipe(); }
       },
@@ -177,10 +179,11 @@
       slider.max = steps.length - 1;
       if (running || document.activeElement !== slider) slider.value = steps.length - 1;
       slider.disabled = steps.length < 2;
-      part("rewind-step").textContent = steps[slider.value] ?? 0;
+      sayStep();
       thumbs.draw(facekit.language);
       if (frame) root.dataset.step = frame.step;
     }
+    function sayStep() { part("rewind-step").textContent = (panels.left.now.steps[part("rewind").value] ?? 0).toLocaleString(facekit.language); }
     async function rewind(step) {
       await tell({ do: "pause" });
       await tell({ do: "rewind", step });
@@ -245,7 +248,7 @@
       (act[button.dataset.do] ?? save[button.dataset.save])?.(button);
     });
     part("recipe").addEventListener("submit", (event) => event.preventDefault());
-    part("rewind").addEventListener("input", (event) => { part("rewind-step").textContent = panels.left.now.steps[event.target.value]; });
+    part("rewind").addEventListener("input", sayStep);
     part("rewind").addEventListener("change", (event) => rewind(panels.left.now.steps[event.target.value]));
     facekit.onLeaving(() => now.started && ask("lab_leave"));
     new ResizeObserver(() => { for (const side of both()) panels[side].draw(); }).observe(root);

@@ -76,10 +76,10 @@
     context.strokeStyle = colour(canvas, "line");
     context.textAlign = "right";
     for (const value of [from, to]) {
-      context.fillText(Math.abs(value) >= 10 ? Math.round(value) : Number(value.toFixed(1)), left - 5, y(value) + 4);
+      context.fillText(value.toLocaleString(facekit.language, { maximumFractionDigits: Math.abs(value) >= 10 ? 0 : 1 }), left - 5, y(value) + 4);
       context.beginPath(); context.moveTo(left, y(value)); context.lineTo(w - 4, y(value)); context.stroke();
     }
-    context.fillText(last, w - 4, h - 3);
+    context.fillText(last.toLocaleString(facekit.language), w - 4, h - 3);
     if (mark !== undefined) {
       context.setLineDash([2, 3]);
       context.strokeStyle = colour(canvas, "ink-soft");

@@ -17,7 +17,7 @@
         setTimeout(open, 250, tries + 1);
       };
       open();
-      new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, subtree: true });
+      new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, characterData: true, subtree: true });  // Gradio rewords a tab that leaves the dots
       facekit.nameTabs();
       facekit.onLanguage(draw);
     },
