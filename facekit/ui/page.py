@@ -30,6 +30,7 @@ _STYLES = (
 _SCRIPTS = (
     "language.js",
     "draw.js",
+    "link.js",
     "card.js",
     "why.js",
     "save.js",
@@ -50,6 +51,7 @@ _SCRIPTS = (
     "lab_panel.js",
     "lab_recipe.js",
     "lab_lesson.js",
+    "lab_link.js",
     "lab.js",
     "models_compare.js",
     "models.js",

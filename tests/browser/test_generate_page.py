@@ -3,7 +3,7 @@
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +201,38 @@ def test_morph_between_two_picked_faces(page: Any) -> None:
     drawn(page, lambda: page.click("[data-row=dice]"))
     assert [end["seed"] for end in state_of(page)["morph"]] == [7, 7], "picked faces stay picked"
     assert shown(100) == last
+
+
+def test_picks_end_with_their_checkpoint(page: Any) -> None:
+    """There is no way from a face of one network to a face of another."""
+    page.click("[data-face='1']")
+    page.click("[data-act=from]")
+    page.wait_for_function("location.search.includes('morph')")
+    other = page.eval_on_selector("[data-row=checkpoint]", "one => [...one.options].find((o) => !o.selected).value")
+    drawn(page, lambda: page.select_option("[data-row=checkpoint]", other))
+    assert "morph" not in state_of(page)
+    page.click("[data-face='2']")
+    page.click("[data-act=to]")
+    assert [end["checkpoint"] for end in state_of(page)["morph"]] == [other, other]
+    page.wait_for_selector("[data-part=morph][data-state=ready]")
+    page.fill("[data-part=morph-slider]", "100")
+    assert page.evaluate(LIKENESS, [2])[0] < 6, "at its end the morph is the face it was told to go to"
+
+
+def test_a_morph_that_fails_leaves_the_faces_alone(page: Any, fail_at: Callable[..., None]) -> None:
+    fail_at(page, "generate_morph", "generate_gif")
+    page.click("[data-face='2']")
+    page.click("[data-act=from]")
+    page.wait_for_selector("[data-part=morph][data-state=error]")
+    assert texts()["error.server"] in page.inner_text("[data-part=morph]")
+    assert page.is_disabled("[data-act=gif-morph]") and page.get_attribute(ROOT, "data-state") == "ready"
+    page.click("[data-do=gif-walk]")
+    page.wait_for_selector(f"{ROOT} [data-part=hint]", state="visible")
+    assert page.get_attribute(ROOT, "data-state") == "ready" and len(pictures(page)) == 16
+    page.unroute_all()
+    page.click("[data-act=from]")
+    page.wait_for_selector("[data-part=morph][data-state=ready]")
+    assert page.is_enabled("[data-act=gif-morph]")
 
 
 def test_a_walk_moves_every_face_and_ends_when_told(page: Any) -> None:

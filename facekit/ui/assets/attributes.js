@@ -85,7 +85,7 @@
     // ---- a photo in
     async function read(blob, name) {
       if (!blob) return;
-      const run = ++now.run, megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+      const run = ++now.run, megabytes = (bytes) => facekit.decimal(bytes / 1e6);
       facekit.camera.stop(part("video"));
       Object.assign(now, { blob, name, selected: 0, answer: null, words: t(now.engine === "warming" ? "work.warming" : "work.reading") });
       if (blob.type && !blob.type.startsWith("image/")) return fail({ error: t("error.type"), kind: "type" });

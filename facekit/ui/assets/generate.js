@@ -3,13 +3,18 @@
   const { h, t } = facekit;
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const DEFAULTS = { checkpoint: "", seed: 0, count: 16, path: [], attributes: {}, truncation: null };
+  const MOST = 64;  // faces
+  // Whether a wish is of the kind that the page can show; what no generator can draw, the server tells.
+  const fits = ({ checkpoint = "", seed = 0, count = 1, path = [], attributes = {}, truncation = null }) => typeof checkpoint === "string" && Number.isFinite(seed)
+    && Number.isInteger(count) && count >= 1 && count <= MOST && Array.isArray(path) && path.every(Number.isInteger)
+    && facekit.isObject(attributes) && Object.values(attributes).every((value) => typeof value === "boolean") && (truncation === null || Number.isFinite(truncation));
   const WALK = 140, SETTLE = 120;  // milliseconds a picture of a walk, and of quiet before something is drawn
   const percent = (share) => new Intl.NumberFormat(facekit.language, { style: "percent" }).format(share).replace(/\s*%/, "\u00a0%");
 
   facekit.useGenerator = (name) => { facekit.wantedGenerator = name; };  // until the tab is there
   facekit.generate = { start(element, server, props) {
     const root = element.querySelector(".fk-gen"), part = (name) => root.querySelector(`[data-part="${name}"]`);
-    const now = { wish: { ...DEFAULTS, seed: facekit.randomSeed() }, about: null, sheet: null, rows: [], read: null, selected: 0, picks: [null, null], run: 0, walk: 0, epoch: null, open: { asked: false } };
+    const now = { wish: { ...DEFAULTS, seed: facekit.randomSeed() }, about: null, sheet: null, rows: [], read: null, selected: 0, picks: [null, null], run: 0, walk: 0, epoch: null, open: { asked: false }, note: "" };
     let morph = null, growth = null;
     const shown = () => root.isConnected && root.offsetParent !== null;
     const say = (words) => { part("said").textContent = words; };
@@ -18,13 +23,13 @@
     const plain = (wish) => Object.fromEntries(Object.entries(wish).filter(([name, value]) => name === "seed" || JSON.stringify(value) !== JSON.stringify(DEFAULTS[name])));
     const named = (i, wish = now.wish) => plain({ ...wish, count: DEFAULTS.count, path: [...wish.path, i] });
 
-    async function ask(fn, request = {}, quiet = false) {
+    async function ask(fn, request = {}, quiet = false, failed = quiet ? null : fail) {
       const ticket = `${Math.random().toString(36).slice(2)}${Date.now()}`, going = { on: true };
       keepPosted(ticket, going, quiet);
       const answer = await facekit.ask(server, fn, { ...request, ticket });
       going.on = false;
       if (going.said && part("hint").textContent === going.said) hint("");
-      if (answer.error && !quiet) fail(answer);
+      if (answer.error) failed?.(answer);
       return answer;
     }
     async function keepPosted(ticket, going, quiet) {
@@ -95,7 +100,7 @@
       Object.assign(now, { sheet, rows: answer.rows, read: null, selected: Math.min(now.selected, now.wish.count - 1) });
       root.dataset.state = "ready";
       root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
-      hint("");
+      hint(now.note);
       drawGrid();
       drawTrail();
       facekit.drawChosen(part("face"), tool);
@@ -111,7 +116,8 @@
     let settling = 0;
     function set(changes, keep = "") {
       const other = "checkpoint" in changes;
-      now.wish = { ...now.wish, ...changes };
+      Object.assign(now, { wish: { ...now.wish, ...changes }, note: "" });
+      if (other) now.picks = [null, null];  // of another network: there is no way between the two
       if (Object.keys(changes).some((name) => name !== "truncation" && name !== "attributes")) now.selected = 0;
       if (!keep) facekit.drawRow(part("row"), tool);
       if (!other) facekit.drawChoices(part("choices"), tool);
@@ -164,28 +170,20 @@
 
     // ---- links and files
     const state = () => ({ ...plain(now.wish), ...(now.picks.some(Boolean) ? { morph: now.picks } : {}), ...(now.epoch !== null ? { epoch: now.epoch } : {}) });
-    function link() {
-      const url = new URL(location.href);
-      url.searchParams.delete("lab");
-      url.searchParams.set("generate", JSON.stringify(state()));
-      return url.href;
-    }
+    const link = () => facekit.linkTo("generate", state());
     const remember = () => history.replaceState(null, "", link());
     function fromLink() {
-      const given = new URLSearchParams(location.search).get("generate");
-      if (given === null) return;
-      try {
-        const { morph: picks, epoch, ...wish } = JSON.parse(given);
-        now.wish = { ...DEFAULTS, ...wish };
-        if (Array.isArray(picks) && picks.length === 2) now.picks = picks;
-        if (Number.isFinite(epoch)) now.epoch = epoch;
-      } catch { say(t("gen.link.bad")); }
+      const given = facekit.fromLink("generate", ({ morph: picks = [null, null], epoch = null, ...wish }) =>
+        fits(wish) && Array.isArray(picks) && picks.length === 2 && picks.every((pick) => pick === null || (facekit.isObject(pick) && fits(pick)))
+          && (epoch === null || Number.isFinite(epoch)) ? { wish: { ...DEFAULTS, ...wish }, picks, epoch } : null);
+      if (given === null) now.note = t("gen.link.bad");
+      Object.assign(now, given);
     }
     async function gif(kind, request, button) {
       const words = button.textContent;
       button.disabled = true;
       button.textContent = t("gen.save.working");
-      const answer = await ask("generate_gif", { kind, ...request });
+      const answer = await ask("generate_gif", { kind, ...request }, false, (error) => hint(facekit.errorText(error)));  // the faces are there all the same
       button.disabled = false;
       button.textContent = words;
       if (!answer.error) facekit.save(await (await fetch(answer.gif)).blob(), `faces-${kind}.gif`);

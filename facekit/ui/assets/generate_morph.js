@@ -27,7 +27,7 @@
 
   // Two ends, a slider between them, and a strip of what lies between; the pictures come as one sheet.
   facekit.morphPanel = (holder, tool) => {
-    const THUMBS = 8, now = { sheet: null, ends: null, share: 0.5, run: 0 };
+    const THUMBS = 8, now = { sheet: null, ends: null, share: 0.5, run: 0, error: null };
     const large = h("canvas", { class: "fk-gen-large", role: "img", "data-part": "morph-picture" });
     const strip = h("div", { class: "fk-gen-strip", "aria-hidden": "true" }, Array.from({ length: THUMBS }, () => h("canvas", {})));
     const slider = h("input", { type: "range", min: 0, max: 100, value: 50, "data-part": "morph-slider", oninput: () => { now.share = slider.value / 100; draw(); } });
@@ -39,7 +39,7 @@
       const last = tool.about.frames - 1, at = now.share * last, k = Math.min(last - 1, Math.floor(at));
       slider.value = Math.round(100 * now.share);
       slider.setAttribute("aria-valuetext", t("gen.morph.at", { n: percent(now.share) }));
-      if (!now.sheet) return;
+      if (!now.sheet) { for (const canvas of [large, ...strip.children]) canvas.width = canvas.height = 1; return; }
       facekit.drawFace(large, now.sheet, k);
       if (at > k) blend(large, now.sheet, k + 1, at - k);
       [...strip.children].forEach((canvas, j) => { facekit.drawFace(canvas, now.sheet, Math.round(j / (THUMBS - 1) * last)); canvas.classList.toggle("fk-here", Math.round(now.share * (THUMBS - 1)) === j); });
@@ -56,15 +56,19 @@
         const mine = ++now.run;
         now.ends = ends;
         holder.dataset.state = "working";
-        const answer = await tool.ask("generate_morph", { from: ends[0], to: ends[1] });
-        if (mine !== now.run || answer.error) return;
-        now.sheet = await facekit.faceSheet(answer.sheet, answer.size);
-        holder.dataset.state = "ready";
-        draw();
+        const answer = await tool.ask("generate_morph", { from: ends[0], to: ends[1] }, false, null);
+        if (mine !== now.run) return;
+        const sheet = answer.error ? null : await facekit.faceSheet(answer.sheet, answer.size);
+        if (mine !== now.run) return;
+        Object.assign(now, { sheet, error: answer.error ? answer : null });
+        if (answer.error) now.ends = null;  // may be asked for again
+        holder.dataset.state = answer.error ? "error" : "ready";
+        view.words();
       },
       words() {
         title.textContent = t("gen.morph");
-        note.textContent = t("gen.morph.text");
+        note.textContent = now.error ? facekit.errorText(now.error) : t("gen.morph.text");
+        slider.disabled = save.disabled = Boolean(now.error);
         save.textContent = t("gen.save.morph");
         slider.setAttribute("aria-label", t("gen.morph"));
         large.setAttribute("aria-label", t("gen.morph.picture"));

@@ -9,10 +9,10 @@
     const root = element.querySelector(".fk-lab");
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const visitor = facekit.ownName();
-    const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side)]));
+    const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side, () => Math.max(...both().map((one) => panels[one].last)))]));
     const thumbs = facekit.labRewind(part("thumbs"), panels.left.now, (step) => rewind(step));
-    const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", wants: null };
-    const both = () => now.forked ? ["left", "right"] : ["left"];
+    const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", beside: null };  // beside: what a second run shall have that is not there yet
+    const both = () => now.forked || now.beside ? ["left", "right"] : ["left"];
     const sheets = {};  // of the data's portraits, by its name
     const ofFaces = () => now.settings.data.startsWith("faces");
     const presets = () => props.presets[ofFaces() ? "faces" : "points"];
@@ -27,17 +27,19 @@
     function hint(text) { part("hint").textContent = text; part("hint").hidden = !text; }
 
     // ---- the recipe
-    const current = () => (now.started && panels[now.side].now.settings) || now.settings;
+    const settingsOf = (side) => (now.started && panels[side].now.settings) || (side === "right" ? { ...now.settings, ...now.beside } : now.settings);
+    const current = () => settingsOf(now.side);
+    let copied = null;
     const recipe = {
       get presets() { return presets(); },
-      get settings() { return current(); }, get preset() { return now.preset; }, get forked() { return now.forked; }, get side() { return now.side; },
+      get settings() { return current(); }, get preset() { return now.preset; }, get forked() { return both().includes("right"); }, get side() { return now.side; },
       get faces() { return ofFaces(); },
       get skewed() { return current().skew > 0 || (presets()[now.preset]?.settings.skew ?? 0) > 0; },
       get remedy() {
         const remedy = presets()[now.preset]?.remedy ?? {};
         return Object.entries(remedy).some(([name, value]) => current()[name] !== value) ? remedy : null;
       },
-      choose(name) { now.preset = name; now.settings = { ...props.defaults, ...presets()[name].settings, data: now.settings.data, seed: now.settings.seed }; begin(); },
+      choose(name) { now.preset = name; now.settings = { ...facekit.labPreset(props, name, now.settings.data), data: now.settings.data, seed: now.settings.seed }; begin(); },
       restart(changes) { now.settings = { ...now.settings, ...changes }; begin(); },
       // Points and faces need other rates: from one to the other the preset stays, if both have it, and its settings change.
       take(data) {
@@ -48,26 +50,27 @@
       },
       turn(side) { now.side = side; drawRecipe(); },
       async fork() {
-        if (now.forked) { now.forked = false; now.side = "left"; delete now.since.right; await ask("lab_leave", { side: "right" }); return arrange(); }
+        if (recipe.forked) {
+          Object.assign(now, { forked: false, beside: null, side: "left" });
+          delete now.since.right;
+          if (now.started) await ask("lab_leave", { side: "right" });
+          return arrange();
+        }
         await ready();
-        const answer = await ask("lab_fork", { changes: {} });
-        if (answer.error) return;
-        Object.assign(now, { forked: true, side: "right" });
-        now.since.right = 0;
-        panels.right.clear(real());
-        for (const name of ["figures", "readings", "frames"]) panels.right.now[name] = [...panels.left.now[name]];
-        arrange();
+        if (!await (copied = putBeside({}))) return;
+        if (now.slow) await tell({ do: "speed", steps: SLOW }, "right");
         if (panels.left.now.running) await tell({ do: "run" }, "right");
       },
       async set(changes) {
+        await copied;  // for a copy that is on its way
         if (now.started) await tell({ do: "change", settings: changes }, now.side);
-        else { now.settings = { ...now.settings, ...changes }; drawRecipe(); }
+        else { if (now.side === "right") now.beside = { ...now.beside, ...changes }; else now.settings = { ...now.settings, ...changes }; drawRecipe(); }
       },
     };
     function drawRecipe() { facekit.labRecipe(part("recipe"), recipe); }
     function arrange() {
-      root.querySelector("[data-side=right]").hidden = !now.forked;
-      part("runs").dataset.runs = now.forked ? 2 : 1;
+      root.querySelector("[data-side=right]").hidden = !recipe.forked;
+      part("runs").dataset.runs = both().length;
       drawRecipe();
       for (const side of both()) panels[side].draw();
     }
@@ -77,13 +80,14 @@
     // ---- starting and telling
     // One start after the other: the last one asked for is the one that runs.
     let begun = Promise.resolve();
-    function begin(running = now.started && panels.left.now.running) {
+    function begin(running = now.started && panels.left.now.running, beside = null) {
       const mine = ++now.run, before = begun;
+      now.beside = beside;
       begun = before.then(() => mine === now.run ? startOver(mine, running) : undefined);
       return begun;
     }
     async function startOver(mine, running) {
-      Object.assign(now, { forked: false, side: "left", started: false, since: {} });
+      Object.assign(now, { forked: false, side: now.beside ? now.side : "left", started: false, since: {} });
       for (const side of ["left", "right"]) { panels[side].clear(real()); panels[side].now.settings = null; }
       panels.left.now.running = false;
       root.dataset.state = "starting";
@@ -104,8 +108,22 @@
       hint("");
       now.started = true;
       root.dataset.state = "running";
-      if (running) await tell({ do: "run" });
+      if (now.beside) await putBeside(now.beside);
+      if (mine !== now.run) return;
       if (now.slow) await tell({ do: "speed", steps: SLOW });
+      if (running) await tell({ do: "run" });
+    }
+    // A copy of the left run, as it is now; whether it is there.
+    async function putBeside(changes) {
+      const { error } = await ask("lab_fork", { changes });
+      Object.assign(now, { forked: !error, beside: null, side: error ? "left" : "right" });
+      if (!error) {
+        now.since.right = 0;
+        panels.right.clear(real());
+        for (const name of ["figures", "readings", "frames"]) panels.right.now[name] = [...panels.left.now[name]];
+      }
+      arrange();
+      return !error;
     }
     async function showData(mine) {
       const { data } = now.settings;
@@ -114,9 +132,9 @@
         if (error || mine !== now.run) return;
         sheets[data] = await facekit.labSheet(sheet);
       }
-      if (mine === now.run) panels.left.clear(real());
+      if (mine === now.run) for (const side of both()) panels[side].clear(real());
     }
-    const ready = async () => { await begun; if (!now.started) await begin(false); };
+    const ready = async () => { await begun; if (!now.started) await begin(false, now.beside); };
     async function tell(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
       hint("");
@@ -161,10 +179,11 @@
       slider.max = steps.length - 1;
       if (running || document.activeElement !== slider) slider.value = steps.length - 1;
       slider.disabled = steps.length < 2;
-      part("rewind-step").textContent = steps[slider.value] ?? 0;
+      sayStep();
       thumbs.draw(facekit.language);
       if (frame) root.dataset.step = frame.step;
     }
+    function sayStep() { part("rewind-step").textContent = (panels.left.now.steps[part("rewind").value] ?? 0).toLocaleString(facekit.language); }
     async function rewind(step) {
       await tell({ do: "pause" });
       await tell({ do: "rewind", step });
@@ -187,8 +206,8 @@
       async step() { await ready(); await tell({ do: "step" }); },
       async discriminator() { await ready(); await tell({ do: "discriminator" }); },
       async generator() { await ready(); await tell({ do: "generator" }); },
-      async slow(button) { now.slow = !now.slow; button.setAttribute("aria-pressed", now.slow); if (now.started) await tell({ do: "speed", steps: now.slow ? SLOW : null }); },
-      async reset() { await begin(false); },
+      async slow(button) { now.slow = !now.slow; button.setAttribute("aria-pressed", now.slow); await tell({ do: "speed", steps: now.slow ? SLOW : null }); },
+      async reset() { await begin(false, now.beside); },
       projector(button) { button.setAttribute("aria-pressed", root.classList.toggle("fk-projector")); arrange(); },
     };
     const save = {
@@ -211,16 +230,17 @@
       ]).sort((a, b) => a[1] - b[1]);
       return [["run", "step", "loss_discriminator", "loss_generator", "believed_real", "believed_made", ...kept], ...rows].map((row) => row.join(",")).join("\n") + "\n";
     }
-    function link() {
-      const url = new URL(location.href), own = Object.entries(current()).filter(([name, value]) => value !== props.defaults[name]);
-      url.searchParams.set("lab", JSON.stringify(Object.fromEntries(own)));
-      return url.href;
-    }
-    function fromLink() {
-      const given = new URLSearchParams(location.search).get("lab");
-      if (given === null) return false;
-      try { now.settings = { ...props.defaults, ...JSON.parse(given) }; } catch { hint(t("lab.link.bad")); return false; }
-      return true;
+    const link = () => facekit.linkTo("lab", facekit.labLink(props, { preset: now.preset, settings: settingsOf("left"), right: recipe.forked ? settingsOf("right") : null,
+      lesson: lesson.shown, slow: now.slow, projector: root.classList.contains("fk-projector") }));
+    function setUp() {
+      const given = facekit.fromLink("lab", (state) => facekit.labFromLink(props, state));
+      if (given === null) hint(t("lab.link.bad"));
+      const { lesson: opened, projector, ...rest } = given ?? { preset: "healthy", settings: facekit.labPreset(props, "healthy", props.defaults.data) };
+      Object.assign(now, rest);
+      if (now.beside) now.side = "right";
+      root.querySelector("[data-do=slow]").setAttribute("aria-pressed", now.slow);
+      if (projector) act.projector(root.querySelector("[data-do=projector]"));
+      if (opened) lesson.open(opened);
     }
     root.addEventListener("click", (event) => {
       const button = event.target.closest("[data-do], [data-save]");
@@ -228,16 +248,16 @@
       (act[button.dataset.do] ?? save[button.dataset.save])?.(button);
     });
     part("recipe").addEventListener("submit", (event) => event.preventDefault());
-    part("rewind").addEventListener("input", (event) => { part("rewind-step").textContent = panels.left.now.steps[event.target.value]; });
+    part("rewind").addEventListener("input", sayStep);
     part("rewind").addEventListener("change", (event) => rewind(panels.left.now.steps[event.target.value]));
     facekit.onLeaving(() => now.started && ask("lab_leave"));
     new ResizeObserver(() => { for (const side of both()) panels[side].draw(); }).observe(root);
     facekit.onLanguage(() => { for (const side of both()) panels[side].draw(); drawRecipe(); buttons(); lesson.draw(); });
     facekit.translate(root);
-    if (!fromLink()) { now.preset = "healthy"; now.settings = { ...props.defaults, ...presets().healthy.settings }; }
+    setUp();
     root.dataset.samples = ofFaces() ? "faces" : "points";
     if (ofFaces()) showData(now.run);
-    else panels.left.clear(real());
+    else for (const side of both()) panels[side].clear(real());
     arrange();
     buttons();
     root.dataset.ready = "true";

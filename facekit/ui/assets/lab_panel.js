@@ -1,12 +1,13 @@
 // One run of the lab: its picture, and its instruments beside it.
 (function (facekit) {
   const { h, t } = facekit;
-  const MOST = 4000, FRAMES = 120;  // points of a curve, and frames kept for a GIF
+  const MOST = 4000, FRAMES = 120, CHARTED = 200;  // points of a curve, frames kept for a GIF, and milliseconds between two charts
   const number = (value, digits = 0) => new Intl.NumberFormat(facekit.language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
   const percent = (share) => new Intl.NumberFormat(facekit.language, { style: "percent" }).format(share).replace(/\s*%/, "\u00a0%");
   const effective = (value) => number(value, value < 9.95 ? 1 : 0);
 
-  facekit.labPanel = (root, side) => {
+  // `reach` tells the last step that the charts of all panels have room for, so that they can be compared.
+  facekit.labPanel = (root, side, reach) => {
     const now = { real: null, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], settings: null, running: false, drawn: 0, error: null };
     const made = (name) => root.querySelector(`[data-part="${name}"]`);
     function build() {
@@ -52,6 +53,7 @@
       },
       // Show the next frame that has come; the newest where they come faster than they can be shown.
       tick(time) {
+        if (now.reach !== reach() && performance.now() - (now.charted || 0) >= CHARTED) drawCharts();  // the other panel has gone on
         if (!now.queue.length || (time - now.drawn < 32 && now.queue.length < 12)) return;
         const frame = now.queue.length > 12 ? now.queue.splice(0, now.queue.length).at(-1) : now.queue.shift();
         now.drawn = time;
@@ -65,6 +67,7 @@
         now.frame = { ...frame, points: facekit.labPoints(frame.points) };
         draw(false);
       },
+      get last() { return now.figures.at(-1)?.[0] ?? 0; },
       draw: () => draw(true), build,
     };
     function draw(whole) {
@@ -77,14 +80,17 @@
         facekit.labFaces(made("data"), now.real);
       }
       made("step").textContent = now.frame ? t("lab.steps", { n: number(now.frame.step) }) : "";
-      const reading = now.readings.at(-1);
-      const stamp = performance.now();
-      if (!whole && stamp - (now.charted || 0) < 200) return;
-      now.charted = stamp;
-      drawReading(reading);
+      if (!whole && performance.now() - (now.charted || 0) < CHARTED) return;
+      drawReading(now.readings.at(-1));
+      drawCharts();
+    }
+    function drawCharts() {
+      if (!root.clientWidth) return;
+      Object.assign(now, { charted: performance.now(), reach: reach() });
+      const last = Math.max(1, now.reach);
       const line = (name) => now.figures.filter(([, f]) => f[name] !== undefined).map(([step, f]) => [step, f[name]]);
-      facekit.labLines(made("losses"), [{ values: line("discriminator"), colour: "accent" }, { values: line("generator"), colour: "made", dashed: true }], { low: 0, high: 1 });
-      facekit.labLines(made("belief"), [{ values: line("real"), colour: "accent" }, { values: line("fake"), colour: "made", dashed: true }], { low: 0, high: 1, mark: 0.5 });
+      facekit.labLines(made("losses"), [{ values: line("discriminator"), colour: "accent" }, { values: line("generator"), colour: "made", dashed: true }], { low: 0, high: 1, last });
+      facekit.labLines(made("belief"), [{ values: line("real"), colour: "accent" }, { values: line("fake"), colour: "made", dashed: true }], { low: 0, high: 1, last, mark: 0.5 });
     }
     function drawReading(reading) {
       const state = now.error ? "error" : reading?.state ?? "empty";

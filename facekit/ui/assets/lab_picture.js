@@ -64,22 +64,22 @@
     context.drawImage(sheet, 0, 0, share * sheet.width, share * sheet.height, 0, 0, w, h);
   };
 
-  // Lines over steps: series are {name, values: [[step, value]], dashed, colour}; the range grows to hold them.
-  facekit.labLines = (canvas, series, { low, high, mark }) => {
+  // Lines over steps 0 to `last`: series are {name, values: [[step, value]], dashed, colour}; the range grows to hold them.
+  facekit.labLines = (canvas, series, { low, high, last, mark }) => {
     const { context, w, h } = pen(canvas), left = 34, bottom = 18, top = 6;
     const all = series.flatMap((one) => one.values.map((pair) => pair[1]));
     const sorted = [...all].sort((a, b) => a - b), most = sorted[Math.floor(0.99 * (sorted.length - 1))] ?? 1, least = sorted[Math.floor(0.01 * sorted.length)] ?? 0;
-    const [from, to] = [Math.min(low, least), Math.max(high, most)], last = Math.max(1, ...series.map((one) => one.values.at(-1)?.[0] ?? 1));
+    const [from, to] = [Math.min(low, least), Math.max(high, most)];
     const x = (step) => left + (w - left - 4) * step / last, y = (value) => top + (h - top - bottom) * (1 - (Math.min(to, Math.max(from, value)) - from) / (to - from));
     context.font = "12px system-ui, sans-serif";
     context.fillStyle = colour(canvas, "ink-soft");
     context.strokeStyle = colour(canvas, "line");
     context.textAlign = "right";
     for (const value of [from, to]) {
-      context.fillText(Math.abs(value) >= 10 ? Math.round(value) : Number(value.toFixed(1)), left - 5, y(value) + 4);
+      context.fillText(value.toLocaleString(facekit.language, { maximumFractionDigits: Math.abs(value) >= 10 ? 0 : 1 }), left - 5, y(value) + 4);
       context.beginPath(); context.moveTo(left, y(value)); context.lineTo(w - 4, y(value)); context.stroke();
     }
-    context.fillText(last, w - 4, h - 3);
+    context.fillText(last.toLocaleString(facekit.language), w - 4, h - 3);
     if (mark !== undefined) {
       context.setLineDash([2, 3]);
       context.strokeStyle = colour(canvas, "ink-soft");

@@ -15,7 +15,7 @@
         [shown, drawn] = [told, stamp];
         holder.hidden = !chosen.length;
         const canvases = chosen.map(() => h("canvas", { "aria-hidden": "true" }));
-        holder.replaceChildren(...chosen.map((step, i) => h("button", { type: "button", class: "fk-lab-thumb", "data-step": String(step), "aria-label": t("lab.rewind.to", { n: step }), onclick: () => go(step) },
+        holder.replaceChildren(...chosen.map((step, i) => h("button", { type: "button", class: "fk-lab-thumb", "data-step": String(step), "aria-label": t("lab.rewind.to", { n: step.toLocaleString(facekit.language) }), onclick: () => go(step) },
           canvases[i], h("span", { class: "fk-number" }, step.toLocaleString(facekit.language)))));
         frames.forEach(async (frame, i) => {
           if (!frame.sheet) return facekit.labPlane(canvases[i], now.real, { points: facekit.labPoints(frame.points) });

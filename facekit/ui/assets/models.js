@@ -8,7 +8,7 @@
   const plain = (value) => value.toLocaleString(facekit.language, { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 });
   facekit.figureText = (figure, value = figure.value) => figure.years ? years(value) : share(value);
   facekit.intervalText = (figure) => figure.low === figure.high ? "" : figure.years
-    ? `${figure.low.toFixed(2)} – ${figure.high.toFixed(2)}` : `${(100 * figure.low).toFixed(1)} – ${(100 * figure.high).toFixed(1)}`;
+    ? `${facekit.decimal(figure.low, 2)} – ${facekit.decimal(figure.high, 2)}` : `${facekit.decimal(100 * figure.low)} – ${facekit.decimal(100 * figure.high)}`;
 
   facekit.models = { start(element, server, props) {
     const root = element.querySelector(".fk-models");

@@ -22,7 +22,7 @@
           h("button", { type: "button", class: "fk-button", "data-do": "own", onclick: () => file.click() }, t("models.compare.own"))))), file, body, said];
     async function example(name) { await take(await tool.ask("models_example", { name })); }
     async function own(blob) {
-      if (blob.size > tool.props.max_bytes) { now.error = t("error.size", { size: (blob.size / 1e6).toFixed(1), limit: (tool.props.max_bytes / 1e6).toFixed(1) }); return draw(); }
+      if (blob.size > tool.props.max_bytes) { now.error = t("error.size", { size: facekit.decimal(blob.size / 1e6), limit: facekit.decimal(tool.props.max_bytes / 1e6) }); return draw(); }
       await take(await facekit.dataUrl(blob));
     }
     async function take(url) {

@@ -10,14 +10,14 @@
           "data-language": code, onclick: () => { facekit.speak(code); nav.querySelector(`[data-language=${code}]`).focus(); } }, code.toUpperCase())));
       draw();
       // A link into a tab opens it: Gradio builds what a tab holds when it is first shown.
-      const wanted = ["live", "generate", "lab", "models"].find((name) => new URLSearchParams(location.search).has(name));
+      const wanted = facekit.linkedTab();
       const open = (tries = 0) => {  // again until it is there: while Gradio still measures its tabs, a click can get lost
         if (!wanted || document.getElementById("facekit-" + wanted)?.offsetParent || tries > 100) return;
         facekit.openTab(wanted);
         setTimeout(open, 250, tries + 1);
       };
       open();
-      new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, subtree: true });
+      new MutationObserver(facekit.nameTabs).observe(document.body, { childList: true, characterData: true, subtree: true });  // Gradio rewords a tab that leaves the dots
       facekit.nameTabs();
       facekit.onLanguage(draw);
     },

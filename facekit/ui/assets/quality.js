@@ -15,7 +15,7 @@
     const step = years ? 1 : high - low > 0.3 ? 0.1 : high - low > 0.1 ? 0.05 : 0.01;
     const from = Math.floor(low / step - 1e-6) * step, to = Math.ceil(high / step + 1e-6) * step;
     const x = (value) => left + (right - left) * (value - from) / (to - from);
-    const words = (value) => years ? value.toFixed(1) : `${new Intl.NumberFormat(facekit.language, { maximumFractionDigits: 1 }).format(100 * value)}\u00a0%`;
+    const words = (value) => years ? facekit.decimal(value) : `${new Intl.NumberFormat(facekit.language, { maximumFractionDigits: 1 }).format(100 * value)}\u00a0%`;
     const picture = svg("svg", { viewBox: `0 0 560 ${top + line * rows.length + 4}`, class: "fk-chart", role: "img", "aria-label": t("quality." + task) });
     for (let value = from; value <= to + step / 2; value += step * Math.max(1, Math.ceil((to - from) / step / 5 - 1e-6))) {
       picture.append(svg("line", { class: "grid", x1: x(value), x2: x(value), y1: top - 6, y2: top + line * rows.length }));
