@@ -224,10 +224,10 @@
     };
     function csv() {
       const names = ["discriminator", "generator", "real", "fake"], kept = ofFaces() ? ["effective", "good", "total_variation"] : ["modes", "good", "effective"];
-      const rows = both().flatMap((side) => [
-        ...panels[side].now.figures.map(([step, f]) => [side, step, ...names.map((name) => f[name] ?? ""), ...kept.map(() => "")]),
-        ...panels[side].now.readings.map((one) => [side, one.step, ...names.map(() => ""), ...kept.map((name) => one[name])]),
-      ]).sort((a, b) => a[1] - b[1]);
+      const rows = both().flatMap((side) => {  // one a step, of the last that was told of it
+        const { figures, readings } = panels[side].now, f = new Map(figures), one = new Map(readings.map((reading) => [reading.step, reading]));
+        return [...new Set([...f.keys(), ...one.keys()])].map((step) => [side, step, ...names.map((name) => f.get(step)?.[name] ?? ""), ...kept.map((name) => one.get(step)?.[name] ?? "")]);
+      }).sort((a, b) => a[1] - b[1]);
       return [["run", "step", "loss_discriminator", "loss_generator", "believed_real", "believed_made", ...kept], ...rows].map((row) => row.join(",")).join("\n") + "\n";
     }
     const link = () => facekit.linkTo("lab", facekit.labLink(props, { preset: now.preset, settings: settingsOf("left"), right: recipe.forked ? settingsOf("right") : null,
