@@ -17,7 +17,7 @@
     const ofFaces = () => now.settings.data.startsWith("faces");
     const presets = () => props.presets[ofFaces() ? "faces" : "points"];
     const real = () => ofFaces() ? sheets[now.settings.data] : facekit.labPoints(props.real[now.settings.data] ?? props.real.ring);
-    const shown = () => root.isConnected && root.offsetParent !== null;
+    const shown = () => root.isConnected && root.getClientRects().length > 0;  // over the whole window it has no offsetParent
 
     async function ask(fn, request = {}) {
       const answer = await facekit.ask(server, fn, { visitor, ...request });

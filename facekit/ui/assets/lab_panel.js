@@ -11,7 +11,7 @@
     const now = { real: null, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], settings: null, running: false, drawn: 0, error: null };
     const made = (name) => root.querySelector(`[data-part="${name}"]`);
     function build() {
-      const chart = (name, ...keys) => h("figure", {}, h("figcaption", {}, keys.map(([key, dashed, tone]) =>
+      const chart = (name, ...keys) => h("figure", { "data-chart": name }, h("figcaption", {}, keys.map(([key, dashed, tone]) =>
         h("span", { class: "fk-key" + (dashed ? " fk-dashed" : ""), style: `--tone: var(--fk-${tone})`, "data-t": key }, t(key)))), h("canvas", { "data-part": name, role: "img", "aria-label": keys.map(([key]) => t(key)).join(", ") }));
       root.replaceChildren(
         h("div", { class: "fk-lab-picture" }, h("canvas", { "data-part": "plane", role: "img", "aria-label": t("lab.picture"), "data-t-label": "lab.picture" }),
