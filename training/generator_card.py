@@ -58,7 +58,8 @@ them, not who someone is.
   networks that decide about people.
 - {size} pixels, frontal faces in the framing of facekit's crops; many pictures are visibly broken.
 - Nobody is meant, but a face may resemble a person of the training photos, or anyone else.
-- Chosen attributes are asked for, not guaranteed.
+- Chosen attributes are asked for, not guaranteed. Some may be pressed beyond what training showed (`emphasis` in the
+  generator's config.json), which makes faces look harder.
 
 ## Licence
 

@@ -107,11 +107,9 @@ def least_emphasis(
     Returns:
         (K, 2), `emphasis` of the generator's network.
     """
-    network, found = (
-        generator.generator,
-        {(name, on): LEVELS[-1] for name in generator.attributes for on in (False, True)},
-    )
-    before, open_ = network.emphasis, set(found)
+    found = {(name, on): LEVELS[-1] for name in generator.attributes for on in (False, True)}
+    network, open_ = generator.generator, set(found)
+    before = network.emphasis
     for level in LEVELS:
         network.emphasis = ((level, level),) * len(generator.attributes)
         for name, on in sorted(open_):
