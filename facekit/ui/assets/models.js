@@ -31,11 +31,10 @@
     }
     function fold(entry, what, title, body) {
       const key = `${entry.name} ${what}`;
-      const details = h("details", { "data-fold": what, open: now.folds.has(key), ontoggle: () => {
-        if (details.open === now.folds.has(key)) return;
-        now.folds[details.open ? "add" : "delete"](key);
-        if (details.open) fill();
-      } }, h("summary", {}, title));
+      const details = h("details", { "data-fold": what, open: now.folds.has(key) }, h("summary", { onclick: () => {  // before it opens: never empty, and kept when all is drawn again
+        now.folds[details.open ? "delete" : "add"](key);
+        fill();
+      } }, title));
       const fill = () => { if (details.children.length === 1) details.append(body()); };
       if (now.folds.has(key)) fill();
       return details;
