@@ -21,10 +21,11 @@ from facekit.device import usable_device
 from facekit.errors import DamagedCheckpoint, ImageError
 from facekit.face import Age, Expression, Face, Gender, Report
 from facekit.freeze import freeze
-from facekit.hub import CLASSIFIER, Token, find_checkpoint
+from facekit.hub import Token, find_checkpoint
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES, EXPRESSIONS, GENDER_ATTRIBUTE, GENDERS
 from facekit.nets.heads import HeadedNet
+from facekit.shipped import CLASSIFIER
 
 ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
 

@@ -74,7 +74,7 @@ app.command()(lab_faces)
 @app.command()
 def checkpoints() -> None:
     """List the checkpoints that are shipped with facekit: those that read faces, then those that draw them."""
-    from facekit.hub import CLASSIFIER, GENERATOR, shipped
+    from facekit.shipped import CLASSIFIER, GENERATOR, shipped
 
     for name in shipped(CLASSIFIER) + shipped(GENERATOR):
         typer.echo(f"{name}  {_summary(name)}".rstrip())

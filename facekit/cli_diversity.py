@@ -111,7 +111,8 @@ def _study(
     drawing, digest = None, ""
     if generator is not None:
         from facekit.generate import FaceGenerator
-        from facekit.hub import GENERATOR, find_checkpoint, generator_digest
+        from facekit.hub import find_checkpoint, generator_digest
+        from facekit.shipped import GENERATOR
 
         folder = find_checkpoint(generator, kind=GENERATOR)
         drawing, digest = FaceGenerator.from_pretrained(str(folder)), generator_digest(folder)

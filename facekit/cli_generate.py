@@ -34,7 +34,10 @@ def generate(
     checkpoint: Annotated[
         str | None, typer.Option(help="A shipped name, a folder, or a Hub repository; else the default.")
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Of a Hub repository: a branch, tag, commit, refs/pr/1.")] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Of a Hub repository: a branch, tag, commit, refs/pr/1. Of a shipped one: epoch-3."),
+    ] = None,
 ) -> None:
     """Draw faces of people who do not exist: PNG files, and a line of JSON for each."""
     try:
@@ -75,12 +78,13 @@ def _draw(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What to tell of every face, and the faces as PIL images by file name."""
     from facekit.generate import FaceGenerator  # imports torch and diffusers
-    from facekit.hub import GENERATOR
+    from facekit.shipped import GENERATOR
 
     generator = FaceGenerator.from_pretrained(checkpoint, revision=revision)
     pictures = generator.sample(count, seed=seed, attributes=chosen, truncation=truncation)
     asked = (generator.choose(count, seed, chosen) > 0.5).tolist()
-    common = {"seed": seed, "truncation": truncation, "checkpoint": checkpoint or GENERATOR.default}
+    name = (checkpoint or GENERATOR.default) + (f"@{revision}" if revision else "")
+    common = {"seed": seed, "truncation": truncation, "checkpoint": name}
     lines = [
         {**common, "index": i, "attributes": dict(zip(generator.attributes, row, strict=True))}
         for i, row in enumerate(asked)

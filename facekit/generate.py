@@ -16,11 +16,12 @@ from torch import Tensor
 from facekit.checkpoints import MAX_TEXT_BYTES, read_weights
 from facekit.device import usable_device
 from facekit.errors import DamagedCheckpoint, GenerationError, UnknownName
-from facekit.hub import GENERATOR, Token, find_checkpoint
+from facekit.hub import Token, find_checkpoint
 from facekit.latents import SMALLEST_TRUNCATION, morph, random_stream, truncate
 from facekit.latents import draw as draw_normal
 from facekit.nets.bounds import check_work, on_meta
 from facekit.nets.dcgan import GENERATORS, Generator
+from facekit.shipped import GENERATOR
 
 MOST: Final = 1024
 """Faces that may be asked for at once."""
@@ -58,7 +59,8 @@ class FaceGenerator(DiffusionPipeline):
 
         Args:
             name: `None` for the default, a shipped name, a folder, or a Hub repository `user/name[@revision]`.
-            revision: branch, tag, commit or `refs/pr/N` of a Hub repository.
+            revision: branch, tag, commit or `refs/pr/N` of a Hub repository; `epoch-N` of a shipped checkpoint that
+                keeps the weights of that epoch (`shipped.kept_epochs`).
             device: where it runs; the GPU where there is one, if not said.
             token: for a repository that not everybody may read; the environment's where it is needed, if not said.
 

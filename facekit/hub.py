@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from os.path import isdir
@@ -18,48 +17,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from facekit.checkpoints import (
-    CARD_FILE,
-    CONFIG_FILE,
     MAX_TEXT_BYTES,
     MAX_WEIGHT_BYTES,
-    WEIGHTS_FILE,
     joint_digest,
 )
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint, HubUnreachable
+from facekit.shipped import CLASSIFIER, GENERATOR, Kind, shipped, shipped_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
-ZOO = Path(__file__).parent / "zoo"
-
 Token = str | bool | None
 """A visitor's own token; `None` for the environment's where it is needed, `False` for none at all."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of checkpoint.
-
-    Attributes:
-        default: the name of the shipped one that is used when none is named.
-        files: its files, relative to its folder; the first tells it from the other kinds, the last holds the weights.
-        optional: patterns of files that may be missing (regular expressions of whole names).
-    """
-
-    default: str
-    files: tuple[str, ...]
-    optional: tuple[str, ...] = (re.escape(CARD_FILE),)
-
-
-CLASSIFIER: Final = Kind("default", (CONFIG_FILE, WEIGHTS_FILE))
-"""A network that reads faces, see `checkpoints`."""
-
-GENERATOR: Final = Kind(
-    "dcgan-conditional",
-    ("model_index.json", "generator/config.json", "generator/diffusion_pytorch_model.safetensors"),
-    (re.escape(CARD_FILE), r"training\.json", r"growth/\d{4}\.webp", r"growth/log\.jsonl"),
-)
-"""A diffusers pipeline that makes faces, see `generate`."""
 
 
 class Address(NamedTuple):
@@ -102,12 +71,6 @@ _private: dict[str, TemporaryDirectory[str]] = {}
 Answer = TypeVar("Answer")
 
 
-def shipped(kind: Kind = CLASSIFIER) -> list[str]:
-    """Names of the checkpoints of one kind inside the package, the default first."""
-    names = sorted(folder.parent.name for folder in ZOO.glob(f"*/{kind.files[0]}"))
-    return sorted(names, key=lambda name: name != kind.default)
-
-
 def find_checkpoint(
     name: str | None = None, *, revision: str | None = None, kind: Kind = CLASSIFIER, token: Token = None
 ) -> Path:
@@ -115,7 +78,8 @@ def find_checkpoint(
 
     Args:
         name: `None` for the default, a shipped name, a folder, or what `parse_address` understands.
-        revision: branch, tag, commit or `refs/pr/N` of a Hub repository, where `name` does not say it.
+        revision: branch, tag, commit or `refs/pr/N` of a Hub repository, or `epoch-N` of a shipped generator, where
+            `name` does not say it.
         kind: what is looked for.
         token: for repositories that not everybody may read.
 
@@ -125,13 +89,15 @@ def find_checkpoint(
         HubUnreachable: it is neither shipped nor cached, and the Hub did not answer.
     """
     name = name or kind.default
-    folder = ZOO / name if name in shipped(kind) else Path(name)
-    if isdir(folder):
+    inside = shipped_folder(name, kind, revision)
+    if inside is not None:
+        return inside
+    if isdir(name):
         if revision is not None:
             raise CheckpointNotFound(
                 f"{name} has no revisions: only repositories on the Hub do, as user/name@{revision}."
             )
-        return folder
+        return Path(name)
     address = parse_address(name, revision)
     if address is None:
         known = ", ".join(shipped(kind)) or "none"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from facekit.checkpoints import CheckpointConfig, config_text, digest_of, read_config
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO, generator_digest, shipped
+from facekit.hub import generator_digest
+from facekit.shipped import CLASSIFIER, GENERATOR, ZOO, shipped
 from facekit.ui import gallery
 from facekit.ui.cards import card_html
 from facekit.ui.gallery import (

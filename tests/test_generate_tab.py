@@ -17,8 +17,8 @@ from PIL import Image
 from facekit.errors import GenerationError, UnknownName
 from facekit.generate import FaceGenerator
 from facekit.growth import attribute_shares
-from facekit.hub import GENERATOR
 from facekit.nets.dcgan import DcganGenerator
+from facekit.shipped import GENERATOR
 from facekit.ui import generate
 from facekit.ui.cards import card_html
 from facekit.ui.drawing import (
@@ -168,7 +168,14 @@ def test_what_the_page_asks(engine: Engine) -> None:
     grown = about["growth"]
     assert len(sheets) == len(grown["epochs"]) and picture(sheets[-1]).width % grown["size"] == 0
     assert {"epoch", "discriminator", "generator"} <= grown["log"][-1].keys()
+    early = generate._about(engine, {"wish": {"checkpoint": grown["kept"][0][1]}})
+    assert early["growth"] == grown and early["card"] == about["card"] and early["attributes"] == about["attributes"]
+    assert generate._growth_sheets(engine, {"wish": {"checkpoint": early["checkpoint"]}})["sheets"] == sheets
     drawn = generate._faces(engine, {"wish": {"seed": 5, "count": 9}})
+    assert (
+        drawn["sheet"]
+        != generate._faces(engine, {"wish": {"seed": 5, "count": 9, "checkpoint": early["checkpoint"]}})["sheet"]
+    )
     assert picture(drawn["sheet"]).size == (3 * drawn["size"],) * 2
     assert drawn == generate._faces(engine, {"wish": {"seed": 5, "count": 9}})
     assert len(drawn["rows"]) == 9 and len(drawn["rows"][0]) == len(about["attributes"])

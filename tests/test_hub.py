@@ -6,7 +6,8 @@ import pytest
 from huggingface_hub import constants
 
 from facekit.errors import CheckpointNotFound, HubUnreachable
-from facekit.hub import ZOO, find_checkpoint, shipped
+from facekit.hub import find_checkpoint
+from facekit.shipped import ZOO, shipped
 
 
 def test_the_default_is_shipped_and_comes_first() -> None:

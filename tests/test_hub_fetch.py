@@ -18,10 +18,11 @@ from facekit import FaceAnalyzer, FaceGenerator
 from facekit import hub as facekit_hub
 from facekit.checkpoints import CheckpointConfig, read_checkpoint, write_checkpoint
 from facekit.errors import CheckpointNotFound, DamagedCheckpoint, HubUnreachable
-from facekit.hub import GENERATOR, Address, commit_of, fetch, find_checkpoint, parse_address
+from facekit.hub import Address, commit_of, fetch, find_checkpoint, parse_address
 from facekit.labels import ATTRIBUTES
 from facekit.nets import build
 from facekit.nets.dcgan import DcganGenerator
+from facekit.shipped import GENERATOR
 from facekit.tasks import ALL_TASKS
 from tests.loopback_hub import LoopbackHub
 

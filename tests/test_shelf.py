@@ -9,7 +9,7 @@ from gradio.context import LocalContext
 
 from facekit import hub as facekit_hub
 from facekit.errors import CheckpointNotFound, FacekitError, UnknownName
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO
+from facekit.shipped import CLASSIFIER, GENERATOR, ZOO
 from facekit.ui.engine import Engine
 from facekit.ui.shelf import Shelf, tidy_cache
 from facekit.ui.visitor import token_of_visitor

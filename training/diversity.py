@@ -18,8 +18,8 @@ from facekit.diversity.known import describe
 from facekit.errors import DataError
 from facekit.generate import FaceGenerator
 from facekit.growth import TRAINING_FILE
-from facekit.hub import GENERATOR
 from facekit.portraits import portrait
+from facekit.shipped import GENERATOR
 from training.data.prepare import MARGIN, Prepared
 from training.recipe import GanRecipe
 from training.records import write_text

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from facekit.growth import read_growth
-from facekit.hub import GENERATOR, ZOO, generator_digest, shipped
+from facekit.hub import generator_digest
+from facekit.shipped import GENERATOR, ZOO, shipped
 from training.generator_card import parameters
 from training.results import RECORDS, percent, table
 

@@ -15,8 +15,9 @@ from facekit.diversity.chosen import least_emphasis
 from facekit.errors import DataError, TrainingError
 from facekit.generate import FaceGenerator
 from facekit.growth import GROWTH, LOG_FILE, TRAINING_FILE
-from facekit.hub import GENERATOR
 from facekit.lab.eye import EYE
+from facekit.shipped import GENERATOR
+from training.diversity import kept_generators
 from training.gan import GAP, PIPELINE, SHEETS
 from training.generator_card import generator_card
 from training.state import read_log, whole_folder
@@ -31,9 +32,9 @@ _COMPARED: Final = 64
 def pack(run: Path, folder: Path, name: str | None = None) -> int:
     """Write the newest generator of a GAN's run as a checkpoint; the folder is complete or not there at all.
 
-    Convolutions are stored as float16, all else as it is; everything is read back as float32. Weights of earlier
-    epochs are left out: their pictures are in `growth/`. What can be chosen gets the emphasis with which the network
-    of the laboratory sees it.
+    Convolutions are stored as float16, all else as it is; everything is read back as float32. `growth/` gets pictures
+    of all epochs, and the weights of those that the run kept (recipe field `snapshots`). What can be chosen gets the
+    emphasis with which the network of the laboratory sees it.
 
     Args:
         run: a folder that `fit` made for a GAN.
@@ -54,7 +55,10 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
     training |= _shares(run)
     log = [record for record in read_log(run) if record["epoch"] <= training["epoch"]]
     with whole_folder(folder) as part:
-        difference = _write_generator(run / PIPELINE, part)
+        difference = _write_generator(run / PIPELINE, part, emphasized=True)
+        for epoch, kept in kept_generators(run).items():
+            if epoch < training["epoch"]:
+                _write_generator(kept, part / GROWTH / f"{epoch:04d}")
         (part / TRAINING_FILE).write_text(json.dumps(training, indent=1) + "\n", encoding="utf-8")
         _write_growth([sheet for sheet in sheets if int(sheet.stem) <= training["epoch"]], log, training, part)
         settings = json.loads((part / GENERATOR.files[1]).read_bytes())
@@ -73,11 +77,11 @@ def _shares(run: Path) -> dict[str, Any]:
     return {"shares": told[0]} if len(told) == 1 and told[0] else {}
 
 
-def _write_generator(pipeline: Path, part: Path) -> int:
-    """The pipeline with halved weights; how far the pictures of both differ."""
+def _write_generator(pipeline: Path, part: Path, *, emphasized: bool = False) -> int:
+    """The pipeline with halved weights, with emphasis if wanted; how far the pictures of both differ without it."""
     generator = FaceGenerator.from_pretrained(str(pipeline), device="cpu")
     before = _some_pictures(generator)
-    if generator.attributes:
+    if emphasized and generator.attributes:
         emphasis = least_emphasis(generator, FaceAnalyzer.from_pretrained(EYE))
         generator.generator.register_to_config(emphasis=emphasis)
     for parameter in generator.generator.parameters():
@@ -101,7 +105,7 @@ def _some_pictures(generator: FaceGenerator) -> NDArray[np.uint8]:
 
 
 def _write_growth(sheets: list[Path], log: list[dict[str, Any]], training: dict[str, Any], part: Path) -> None:
-    (part / GROWTH).mkdir()
+    (part / GROWTH).mkdir(exist_ok=True)
     for path in sheets:
         with Image.open(path) as sheet:
             plain = without_gaps(np.asarray(sheet), training["recipe"]["size"], training["recipe"]["shown"])

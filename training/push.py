@@ -25,7 +25,8 @@ from huggingface_hub.errors import (
 
 from facekit.checkpoints import read_config
 from facekit.errors import HubUnreachable, PushError
-from facekit.hub import CLASSIFIER, GENERATOR, Address, parse_address, reply_of
+from facekit.hub import Address, parse_address, reply_of
+from facekit.shipped import CLASSIFIER, GENERATOR
 from training.records import write_record
 from training.staging import ENVIRONMENT_FILE, OURS, Source, find_records, find_source, stage
 

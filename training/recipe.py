@@ -236,7 +236,7 @@ class GanRecipe(RunRecipe):
     settings: GanSettings = GanSettings()
     steps: int | None = Field(None, gt=0)
     shown: int = Field(36, gt=0, le=256)
-    snapshots: tuple[int, ...] = ()
+    snapshots: tuple[int, ...] = (1, 3, 8)
     judged: int = Field(500, ge=0)
 
 

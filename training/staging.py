@@ -13,7 +13,7 @@ from facekit.checkpoints import CARD_FILE, Checkpoint, read_checkpoint
 from facekit.errors import CheckpointNotFound, DataError, PushError
 from facekit.generate import FaceGenerator
 from facekit.growth import TRAINING_FILE
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, shipped
+from facekit.shipped import CLASSIFIER, GENERATOR, ZOO, Kind, shipped
 from training.compare import Run, figure_names
 from training.diversity import PIPELINE
 from training.pack import pack

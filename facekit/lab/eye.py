@@ -9,8 +9,8 @@ from torch import Tensor
 
 from facekit.align import resize_crop
 from facekit.checkpoints import read_checkpoint
-from facekit.hub import ZOO
 from facekit.portraits import crops_around
+from facekit.shipped import ZOO
 
 EYE: Final = "portrait-attributes"
 """The shipped checkpoint that the instruments look with: it needs less than a millisecond a portrait."""

@@ -99,7 +99,8 @@ def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, An
 
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.hub import parse_address, shipped
+    from facekit.hub import parse_address
+    from facekit.shipped import shipped
 
     name, detector = _names(request)
     with engine.analyzer(name, detector) as analyzer:

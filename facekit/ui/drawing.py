@@ -18,9 +18,9 @@ from torch import Tensor
 from facekit.errors import GenerationError
 from facekit.generate import FaceGenerator
 from facekit.growth import Growth
-from facekit.hub import GENERATOR
 from facekit.latents import SMALLEST_TRUNCATION, draw, follow, morph, neighbours, truncate, wander
 from facekit.portraits import GENERATED, side_by_side
+from facekit.shipped import GENERATOR
 
 MOST_FACES: Final = 64
 FRAMES: Final = 24

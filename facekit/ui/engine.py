@@ -54,7 +54,7 @@ class Engine:
         if self.state == "warming":
             return {"checkpoints": [], "detectors": []}
         from facekit.detect import DETECTORS
-        from facekit.hub import shipped
+        from facekit.shipped import shipped
 
         return {"checkpoints": shipped(), "detectors": list(DETECTORS)}
 
@@ -75,7 +75,7 @@ class Engine:
         from facekit.analyze import FaceAnalyzer
         from facekit.checkpoints import read_checkpoint
         from facekit.detect import load_detector
-        from facekit.hub import CLASSIFIER
+        from facekit.shipped import CLASSIFIER
 
         checkpoint, detector = checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR
         folder = self.shelf.find(checkpoint, CLASSIFIER)  # a download: before the turn
@@ -94,7 +94,7 @@ class Engine:
             UnknownName, CheckpointError, Busy: as `analyzer`.
         """
         from facekit.generate import FaceGenerator  # seconds: before the turn, so that nobody waits for it in line
-        from facekit.hub import GENERATOR
+        from facekit.shipped import GENERATOR
 
         folder = self.shelf.find(checkpoint or GENERATOR.default, GENERATOR)
         with self.turns.take(ticket or secrets.token_hex(8)):

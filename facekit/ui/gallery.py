@@ -12,8 +12,9 @@ from typing import Any, Final
 from facekit.checkpoints import CONFIG_FILE, MAX_TEXT_BYTES, digest_of, read_card, read_config
 from facekit.errors import DamagedCheckpoint
 from facekit.growth import TRAINING_FILE, read_growth
-from facekit.hub import CLASSIFIER, GENERATOR, ZOO, Kind, commit_of, generator_digest
+from facekit.hub import commit_of, generator_digest
 from facekit.labels import SETS
+from facekit.shipped import CLASSIFIER, GENERATOR, ZOO, Kind
 from facekit.ui.quality import charts, headline_figures, number
 
 RECORDS: Final = Path(__file__).parents[2] / "training" / "results"
@@ -69,7 +70,7 @@ def entry(name: str, folder: Path, kind: Kind) -> dict[str, Any]:
 
 def shipped_entries() -> list[dict[str, Any]]:
     """Every checkpoint inside the package."""
-    from facekit.hub import shipped
+    from facekit.shipped import shipped
 
     return [entry(name, ZOO / name, kind) for kind in (CLASSIFIER, GENERATOR) for name in shipped(kind)]
 

@@ -111,14 +111,14 @@ def _ticket(request: dict[str, Any]) -> str:
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.checkpoints import read_card
     from facekit.growth import attribute_shares, photos, told_shares
-    from facekit.hub import GENERATOR, shipped
+    from facekit.shipped import EPOCH, GENERATOR, home_of, kept_epochs, shipped
     from facekit.ui.drawing import FRAMES, Wish
 
     wish = Wish.read(request.get("wish"))
     with engine.generator(wish.checkpoint, _ticket(request)) as generator:
         network = generator.generator
     name = wish.checkpoint or GENERATOR.default
-    folder = engine.shelf.find(name, GENERATOR)
+    folder = home_of(engine.shelf.find(name, GENERATOR))
     growth = growth_of(folder)
     return {
         "checkpoint": name,
@@ -133,6 +133,7 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         "growth": growth
         and {
             "epochs": [epoch for epoch, _ in growth.sheets],
+            "kept": [[epoch, f"{folder.name}@{EPOCH}{epoch}"] for epoch in kept_epochs(folder)],
             "size": growth.size,
             "shown": growth.shown,
             "log": list(growth.log),
@@ -196,11 +197,11 @@ def _morph(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
 def _growth(engine: Engine, request: dict[str, Any]) -> Growth:
     """The growth of the checkpoint of a wish, which need not be loaded for it."""
-    from facekit.hub import GENERATOR
+    from facekit.shipped import GENERATOR, home_of
     from facekit.ui.drawing import Wish
 
     name = Wish.read(request.get("wish")).checkpoint or GENERATOR.default
-    growth = growth_of(engine.shelf.find(name, GENERATOR))
+    growth = growth_of(home_of(engine.shelf.find(name, GENERATOR)))
     if growth is None:
         raise GenerationError(f"{name} keeps no pictures of its training: choose another checkpoint.")
     return growth
@@ -296,8 +297,8 @@ def _api_faces(
 ) -> dict[str, Any]:
     from PIL import Image
 
-    from facekit.hub import GENERATOR
     from facekit.portraits import generated_note
+    from facekit.shipped import GENERATOR
     from facekit.ui.drawing import Wish, draw_faces, url
 
     try:

@@ -90,7 +90,7 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
 
 def _open(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.hub import CLASSIFIER
+    from facekit.shipped import CLASSIFIER
     from facekit.ui.gallery import entry, kind_of
 
     name, folder = _found(engine, _name(request, "name"), anew=bool(request.get("anew")))
@@ -113,7 +113,8 @@ def _found(engine: Engine, text: str, *, anew: bool) -> tuple[str, Path]:
             be a classifier.
     """
     from facekit.errors import CheckpointNotFound, UnknownName
-    from facekit.hub import CLASSIFIER, GENERATOR, parse_address, shipped
+    from facekit.hub import parse_address
+    from facekit.shipped import CLASSIFIER, GENERATOR, shipped
 
     address = None if text in (*shipped(), *shipped(GENERATOR)) else parse_address(text)
     name = text if address is None else str(address)

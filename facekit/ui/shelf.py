@@ -17,7 +17,7 @@ from facekit.ui.turns import Turns
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
     from facekit.generate import FaceGenerator
-    from facekit.hub import Kind
+    from facekit.shipped import Kind
 
 _KNOWN_SECONDS: Final = 600.0  # so long the Hub is not asked again what a name stands for
 _MOST_KEPT: Final = 4  # networks from the Hub that stay in memory
@@ -54,11 +54,13 @@ class Shelf:
             CheckpointError: as `hub.fetch`.
             Busy: too many wait for downloads.
         """
-        from facekit.hub import ZOO, fetch, parse_address, shipped
+        from facekit.hub import fetch, parse_address
+        from facekit.shipped import shipped, shipped_folder
         from facekit.ui.visitor import token_of_visitor
 
-        if name in shipped(kind):
-            return ZOO / name
+        inside = shipped_folder(name, kind)
+        if inside is not None:
+            return inside
         address = parse_address(name)
         if address is None:
             known = ", ".join(shipped(kind))
@@ -80,9 +82,9 @@ class Shelf:
 
     def take(self, folder: Path, how: str, load: Callable[[], Net]) -> Net:
         """The network in `folder`, read if it is not held yet; the longest unused ones from the Hub are let go."""
-        from facekit.hub import ZOO
+        from facekit.shipped import ZOO
 
-        kept = self._shipped if folder.parent == ZOO else self._fetched
+        kept = self._shipped if folder.is_relative_to(ZOO) else self._fetched
         with self._lock:
             if (folder, how) in kept:
                 net: Net = kept[folder, how]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_generate_page import pictures, state_of, visit
+from tests.browser.test_generate_page import drawn, pictures, state_of, visit
 
 
 @pytest.fixture
@@ -46,6 +46,25 @@ def test_how_it_learned(page: Any, artefacts: Path) -> None:
     page.keyboard.press("ArrowRight")
     assert page.get_attribute("[data-part=growth]", "data-epoch") == "1"
     page.locator("[data-part=growth]").screenshot(path=artefacts / "generate-growth.png")
+
+
+def test_new_faces_by_an_early_epoch(page: Any, artefacts: Path) -> None:
+    panel = page.locator("[data-part=growth]")
+    panel.scroll_into_view_if_needed()
+    last = pictures(page, "[data-part=grid]")
+    names = page.eval_on_selector_all("[data-part=growth-kept] button", "all => all.map(one => one.dataset.checkpoint)")
+    assert names[-1] == "dcgan-conditional" and names[0] == "dcgan-conditional@epoch-1"
+    assert page.is_disabled(f'[data-checkpoint="{names[-1]}"]')
+    drawn(page, lambda: page.click(f'[data-checkpoint="{names[1]}"]'))
+    assert not set(pictures(page, "[data-part=grid]")) & set(last)
+    assert page.get_attribute("[data-part=growth]", "data-epoch") == names[1].split("-")[-1]
+    assert state_of(page)["checkpoint"] == names[1]
+    page.screenshot(path=artefacts / "generate-early.png", full_page=True)
+    page.reload()
+    page.wait_for_selector(f'[data-checkpoint="{names[1]}"]:disabled')
+    page.wait_for_selector(".fk-generate[data-state=ready]")
+    drawn(page, lambda: page.click(f'[data-checkpoint="{names[-1]}"]'))
+    assert pictures(page, "[data-part=grid]") == last
 
 
 def test_curves_show_what_the_log_has(page: Any) -> None:

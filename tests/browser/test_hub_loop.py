@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import HfApi
 
-from facekit.hub import ZOO
+from facekit.shipped import ZOO
 from tests.browser.conftest import EXAMPLES, ROOT
 from tests.loopback_hub import LoopbackHub
 from tests.test_hub_fetch import files_of

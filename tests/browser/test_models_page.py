@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from facekit.hub import ZOO
+from facekit.shipped import ZOO
 from tests.browser.conftest import EXAMPLES
 from tests.loopback_hub import LoopbackHub
 from tests.test_gallery import HOSTILE_CARD

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from facekit.hub import ZOO, generator_digest
+from facekit.hub import generator_digest
+from facekit.shipped import ZOO
 from training.generators import generators_section
 
 RECORD = {

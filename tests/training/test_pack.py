@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from facekit.errors import DataError, TrainingError
 from facekit.generate import FaceGenerator
 from facekit.growth import read_growth, told_shares
 from facekit.nets.dcgan import DcganGenerator
+from facekit.shipped import kept_epochs
 from training.cli import app
 from training.gan import contact_sheet
 from training.generator_card import generator_card
@@ -73,6 +75,17 @@ def test_how_it_grew_goes_with_it(run: Path, tmp_path: Path) -> None:
         assert sheet.size == (3 * 16, 2 * 16)
         assert np.abs(np.asarray(sheet)[:16, :16].astype(int) - 80).max() <= 3
     assert growth.training["recipe"]["seed"] == 3
+
+
+def test_the_weights_of_early_epochs_go_with_it(run: Path, tmp_path: Path) -> None:
+    for epoch in (1, 2):  # the second is the last one
+        shutil.copytree(run / "pipeline", run / f"epoch-{epoch:04d}")
+    pack(run, tmp_path / "tiny")
+    assert kept_epochs(tmp_path / "tiny") == [1]
+    (kept,) = (tmp_path / "tiny" / "growth").glob(f"*/{WEIGHTS}")
+    assert kept.stat().st_size == (tmp_path / "tiny" / WEIGHTS).stat().st_size
+    before, after = pixels(run / "epoch-0001"), pixels(kept.parents[1])
+    assert np.abs(before.astype(int) - after).max() <= FARTHEST
 
 
 def test_the_shares_of_the_training_photos_go_with_it(run: Path, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@
     const slider = h("input", { type: "range", min: 0, max: growth.epochs.length - 1, value: now.at, "data-part": "epoch", oninput: () => { stop(); go(Number(slider.value)); } });
     const output = h("output", { class: "fk-number" }), title = h("h2", {}), text = h("p", { class: "fk-soft" }), plots = h("div", { class: "fk-gen-plots" });
     const save = h("button", { type: "button", class: "fk-link", "data-act": "gif-growth", onclick: () => tool.gif("growth", { wish: tool.wish }, save) });
-    holder.replaceChildren(h("div", {}, title, text), h("div", { class: "fk-gen-growth-body" }, sheet, h("div", { class: "fk-gen-curves" }, plots, h("div", { class: "fk-gen-scrub" }, play, slider, output), save)));
+    const kept = h("p", { class: "fk-soft fk-small", "data-part": "growth-kept", hidden: !growth.kept.length });
+    holder.replaceChildren(h("div", {}, title, text), h("div", { class: "fk-gen-growth-body" }, sheet, h("div", { class: "fk-gen-curves" }, plots, h("div", { class: "fk-gen-scrub" }, play, slider, output), kept, save)));
     holder.hidden = false;
 
     async function load() {
@@ -91,6 +92,9 @@
       title.textContent = t("gen.growth");
       text.textContent = t("gen.growth.text", { n: growth.shown, epochs: last });
       save.textContent = t("gen.save.growth");
+      const whole = growth.kept.length ? growth.kept[0][1].split("@")[0] : "";
+      kept.replaceChildren(t("gen.growth.kept"), ...[...growth.kept, [last, whole]].flatMap(([epoch, name]) => [" ", h("button", { type: "button", class: "fk-link fk-number", "data-checkpoint": name,
+        disabled: name === tool.about.checkpoint, onclick: () => { tool.told(epoch); tool.set({ checkpoint: name }); } }, t("gen.growth.kept.epoch", { n: epoch }))]));
       slider.setAttribute("aria-label", t("gen.growth.slider"));
       face();
       size();

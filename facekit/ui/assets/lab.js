@@ -3,6 +3,7 @@
   const { t } = facekit;
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const POLL = 90, IDLE = 1500;  // milliseconds between two questions
+  const PATIENCE = 400;  // milliseconds before a start is spoken of
   const SLOW = 5;  // steps a second
 
   facekit.lab = { start(element, server, props) {
@@ -96,7 +97,9 @@
       arrange();
       if (ofFaces()) await showData(mine);
       for (;;) {
+        const slow = setTimeout(() => { if (mine === now.run) hint(t("lab.starting")); }, PATIENCE);
         const answer = await ask("lab_start", { settings: now.settings });
+        clearTimeout(slow);
         if (mine !== now.run) return;
         if (answer.error) { root.dataset.state = "idle"; return; }
         if (!answer.ahead) break;
