@@ -7,6 +7,8 @@ from facekit.errors import LabError
 SLOWEST, FASTEST = 0.1, 1000
 """Steps a second that a run may be slowed down to."""
 
+_LONGEST: Final = 2000  # characters of the settings that a command changes: all of them together need fewer
+
 _PLAIN: Final = ("run", "pause", "step", "discriminator", "generator")
 
 
@@ -29,10 +31,10 @@ def read_command(given: Any) -> dict[str, Any]:
             return {"do": "speed", "steps": float(steps)}
         case {"do": "speed"}:
             raise LabError(f"A run cannot go at this speed: choose {SLOWEST} to {FASTEST} steps a second.")
-        case {"do": "change", "settings": dict(settings)}:
+        case {"do": "change", "settings": dict(settings)} if len(repr(settings)) <= _LONGEST:
             return {"do": "change", "settings": settings}
         case {"do": "change"}:
-            raise LabError("There are no settings to change: name them with their values.")
+            raise LabError("There are no settings to change, or far too many: name them with their values.")
         case {"do": "rewind", "step": int(step)}:
             return {"do": "rewind", "step": step}
         case {"do": "rewind"}:

@@ -2,11 +2,12 @@
 
 import multiprocessing
 import os
+import select
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ SIDES: Final = ("left", "right")
 _EVENTS: Final = 600  # of a run that are kept for a slow visitor
 _LINE: Final = 100  # who waits, at most
 _ENDED: Final = "This run has ended: start it again."
+_BUSY: Final = "This run has much to do already: wait a moment, then try again."
 
 
 class RoomFull(FacekitError):
@@ -36,7 +38,23 @@ class _Run:
     events: deque[tuple[int, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     count: int = 0
     copy: Any = None  # that was asked for and has come
+    threads: int = 0  # that it was told to compute with
     ended: bool = False
+    sending: Lock = field(default_factory=Lock)
+
+    def send(self, command: dict[str, Any]) -> bool:
+        """Give it a command, unless so many lie there that one would have to wait.
+
+        Raises:
+            OSError: it has ended.
+        """
+        free = select.poll()
+        with self.sending:
+            free.register(self.pipe, select.POLLOUT)
+            if not free.poll(0):
+                return False
+            self.pipe.send(command)
+        return True
 
     def take(self, event: dict[str, Any]) -> None:
         """Keep what there is to see of an event."""
@@ -52,7 +70,7 @@ class _Run:
         """Have the page told that nothing more will come, and why, if that is known."""
         if not self.events or self.events[-1][1]["kind"] != "error":
             self.take({"kind": "error", "text": _ENDED})
-        self.take({**self.state, "running": False})
+        self.take({**self.state, "running": False, "ended": True})
         self.ended = True
 
 
@@ -134,7 +152,7 @@ class Room:
         """Give a command to a run.
 
         Raises:
-            LabError: there is no such run (any more), or the command is wrong; see `read_command`.
+            LabError: there is no such run (any more), it has too much to do, or `read_command` says that this is wrong.
         """
         checked = read_command(command)
         _send(self._run(visitor, side), checked)
@@ -208,8 +226,10 @@ class Room:
         with self._news:
             runs = [run for visitor in self._line.values() for run in visitor.runs.values()]
         for run in runs:
+            count = (os.cpu_count() or 1) // len(runs)
             with suppress(OSError):  # it has just ended
-                run.pipe.send({"do": "threads", "count": (os.cpu_count() or 1) // len(runs)})
+                if run.threads != count and run.send({"do": "threads", "count": count}):
+                    run.threads = count
 
     def _listen(self, run: _Run) -> None:
         """Take in what a run sends until it ends."""
@@ -234,13 +254,16 @@ class Room:
                 gone = [name for name, one in self._line.items() if monotonic() - one.seen > self.patience]
             for name in gone:
                 self.leave(name)
+            self._share_cores()  # who was too busy to be told is told now
 
 
 def _send(run: _Run, command: dict[str, Any]) -> None:
     try:
-        run.pipe.send(command)
+        taken = run.send(command)
     except OSError:
         raise LabError(_ENDED) from None
+    if not taken:
+        raise LabError(_BUSY)
 
 
 def _end(run: _Run) -> None:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +70,7 @@ def test_a_run_obeys(room: Room) -> None:
     [
         *({"do": "dance"}, {}, {"do": ["run"]}, 5, None, {"do": "threads", "count": 40}, {"do": "copy"}),
         *({"do": "rewind", "step": "x"}, {"do": "rewind"}, {"do": "change"}, {"do": "change", "settings": 5}),
+        {"do": "change", "settings": {"loss": "x" * 5000}},
         *({"do": "speed"}, *({"do": "speed", "steps": steps} for steps in ("5", 1e-300, 0, -1, 1e9, float("nan")))),
     ],
 )
@@ -116,7 +119,7 @@ def test_a_run_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.Mo
     run = _Run(None, here, {"kind": "state", "running": True})
     run.take(told)
     run.end()
-    assert [event for _, event in run.events] == [told, {"kind": "state", "running": False}]
+    assert [event for _, event in run.events] == [told, {"kind": "state", "running": False, "ended": True}]
 
 
 def test_slow_motion_is_slow(room: Room) -> None:
@@ -141,6 +144,41 @@ def test_a_copy_goes_on_beside_with_one_switch_changed(room: Room) -> None:
     assert right["step"] == left["step"] and right["points"] == left["points"]
     told = watch(room, "ada", lambda event: event["kind"] == "state", "right")["settings"]
     assert told == at["settings"] | {"r1": 0.7} and room.running == 2
+
+
+def test_a_flood_of_commands_keeps_nobody_waiting(room: Room) -> None:
+    """Where a run takes nothing in its visitor is told, others start, and later it hears of its share of the cores."""
+    room.start("ada", "left", LabSettings())
+    watch(room, "ada", lambda event: event["kind"] == "state")
+    run = room._line["ada"].runs["left"]
+    os.kill(run.process.pid, signal.SIGSTOP)
+    longest = {"do": "change", "settings": {"r1": 0.5, **{f"none{i}": "x" * 50 for i in range(28)}}}
+    asked: list[Exception] = []
+
+    def flood() -> None:
+        try:
+            for _ in range(100_000):
+                room.tell("ada", "left", longest)
+        except LabError as error:
+            asked.append(error)
+
+    def others() -> None:
+        flood()
+        room.start("bea", "left", LabSettings())
+
+    try:
+        thread = threading.Thread(target=others, daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive() and "much to do already" in str(asked[0])
+        told = run.threads
+        assert told == (os.cpu_count() or 1), "of the time when it ran alone"
+    finally:
+        os.kill(run.process.pid, signal.SIGCONT)
+    end = time.monotonic() + 30
+    while run.threads == told and time.monotonic() < end:
+        time.sleep(0.1)
+    assert run.threads == (os.cpu_count() or 1) // 2
 
 
 def test_both_runs_go_back_to_the_same_step(room: Room) -> None:
