@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.lab import Visit, visit
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "facekit" / "ui" / "examples"
 CHROMIUM = os.environ.get("FACEKIT_CHROMIUM", "/usr/bin/chromium")
@@ -46,10 +48,12 @@ class Server:
     Attributes:
         url: where it is served.
         started: `time.monotonic()` when its process was started.
+        process: its number.
     """
 
     url: str
     started: float
+    process: int
 
 
 def start(folder: Path, log: Path, **environment: str) -> tuple[subprocess.Popen[bytes], Server]:
@@ -61,7 +65,7 @@ def start(folder: Path, log: Path, **environment: str) -> tuple[subprocess.Popen
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=variables | environment, stdout=output, stderr=output
         )
-    server = Server(f"http://127.0.0.1:{port}", started)
+    server = Server(f"http://127.0.0.1:{port}", started, process.pid)
     while time.monotonic() - started < 60:
         if process.poll() is not None:
             pytest.fail(f"app.py ended: {log.read_text()[-2000:]}")
@@ -114,6 +118,27 @@ def browser(launch: Any) -> Iterator[Any]:
     one = launch()
     yield one
     one.close()
+
+
+@pytest.fixture
+def visit_lab(browser: Any, server: Server) -> Iterator[Visit]:
+    """`visit_lab(path, **options)`: a fresh visitor in the laboratory, whose seat is free again after the test."""
+    pages: list[Any] = []
+
+    def one(path: str = "/", **options: Any) -> Any:
+        pages.append(visit(browser, server, path, **options))
+        return pages[-1]
+
+    yield one
+    for page in pages:
+        page.goto("about:blank")  # leaves the seat
+        page.context.close()
+
+
+@pytest.fixture
+def page(visit_lab: Visit) -> Any:
+    """A visitor of the laboratory with a wide screen; the tests of other tabs have their own."""
+    return visit_lab()
 
 
 @pytest.fixture(scope="session")

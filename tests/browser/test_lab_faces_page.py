@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.test_lab_page import ROOT, run_to, step, visit
+from tests.browser.lab import ROOT, run_to, step, visit
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from facekit.ui.strings import texts
-from tests.browser.test_lab_page import visit
+from tests.browser.lab import visit
 
 LEARN = """({ step, reading, figures, preset, answer }) => {
     const panel = { now: { readings: [reading], figures: [[9, figures]] } }, root = document.createElement("section");

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from facekit.ui.strings import texts
-from tests.browser.test_lab_page import ROOT, SLOW, visit
+from tests.browser.lab import ROOT, SLOW, visit
 
 
 def address(page: Any) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 
-ROOT = ".fk-lab"
-SLOW = 60_000  # milliseconds; the first run waits for the networks of the other tabs
-
-
-def visit(browser: Any, server: Any, path: str = "/", **options: Any) -> Any:
-    """A fresh visitor in the laboratory."""
-    options = {"viewport": {"width": 1440, "height": 1000}, "locale": "en-GB", **options}
-    page = browser.new_context(**options).new_page()
-    page.set_default_timeout(SLOW)
-    page.goto(server.url + path)
-    if "lab=" not in path:
-        page.wait_for_selector(".fk-attributes[data-engine=ready]")
-        tab = page.locator("#facekit-tabs button[data-tab-id=lab]")
-        if not tab.count():  # long names on a narrow screen: behind the dots
-            page.click("#facekit-tabs .overflow-menu > button")
-            tab = page.locator("#facekit-tabs .overflow-dropdown button").filter(has_text=re.compile("lab", re.I))
-        tab.first.click()
-    page.wait_for_selector(f"{ROOT}[data-ready]")
-    return page
-
-
-def step(page: Any) -> int:
-    return int(page.get_attribute(ROOT, "data-step") or 0)
-
-
-def run_to(page: Any, least: int) -> None:
-    """Run until that step has been seen, then pause."""
-    page.click("[data-do=run]")
-    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.step) >= {least}")
-    page.click("[data-do=run]")
-    page.wait_for_selector(f"{ROOT}[data-running=false]")
-
-
-@pytest.fixture
-def page(browser: Any, server: Any) -> Iterator[Any]:
-    """A visitor with a wide screen."""
-    one = visit(browser, server)
-    yield one
-    one.goto("about:blank")  # leaves the seat
-    one.context.close()
+from tests.browser.lab import ROOT, run_to, step, visit
 
 
 def test_break_it_and_repair_it_beside_the_broken_one(page: Any, artefacts: Path) -> None:

@@ -1,21 +1,9 @@
 """Two runs beside each other in the tab *Collapse lab*, in a real browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.browser.test_lab_page import ROOT, run_to, visit
-
-
-@pytest.fixture
-def page(browser: Any, server: Any) -> Iterator[Any]:
-    """A visitor with a wide screen."""
-    one = visit(browser, server)
-    yield one
-    one.goto("about:blank")  # leaves the seat
-    one.context.close()
+from tests.browser.lab import ROOT, run_to
 
 
 def step_of(page: Any, side: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_lab_page import ROOT, visit
+from tests.browser.lab import ROOT, Visit
 
 SEEN = ("run", "fork", "transport", "plane", "verdict", "effective")
 OUTSIDE = """(seen) => seen.flatMap((name) => [...document.querySelectorAll(`[data-do=${name}], [data-part=${name}]`)])
@@ -24,11 +24,16 @@ OUTSIDE = """(seen) => seen.flatMap((name) => [...document.querySelectorAll(`[da
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080), (1024, 768)])
 def test_the_picture_the_verdict_and_the_buttons_are_on_one_screen(
-    browser: Any, server: Any, artefacts: Path, width: int, height: int, language: str, beside: dict[str, Any] | None
+    visit_lab: Visit,
+    artefacts: Path,
+    width: int,
+    height: int,
+    language: str,
+    beside: dict[str, Any] | None,
 ) -> None:
     state = {"preset": "fast-generator", "projector": True} | ({"beside": beside} if beside else {})
     path = f"/?lang={language}&lab=" + urllib.parse.quote(json.dumps(state))
-    page = visit(browser, server, path, viewport={"width": width, "height": height})
+    page = visit_lab(path, viewport={"width": width, "height": height})
     page.click("[data-do=run]")
     page.wait_for_selector("[data-side=left][data-verdict=collapsed]")
     page.click("[data-do=run]")
@@ -41,5 +46,3 @@ def test_the_picture_the_verdict_and_the_buttons_are_on_one_screen(
     assert float(sizes[0][:-2]) >= 20 and sizes[1] >= 0.29 * height, "large enough to be read from the last row"
     page.click("[data-do=projector]")
     assert page.is_visible("#facekit-tabs button[data-tab-id=lab]") and page.is_visible(".fk-brand")
-    page.goto("about:blank")
-    page.context.close()

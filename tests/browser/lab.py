@@ -1,0 +1,38 @@
+"""A visitor of the tab *Collapse lab*."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+ROOT = ".fk-lab"
+Visit = Callable[..., Any]
+SLOW = 60_000  # milliseconds; the first run waits for the networks of the other tabs
+
+
+def visit(browser: Any, server: Any, path: str = "/", **options: Any) -> Any:
+    """A fresh visitor in the laboratory."""
+    options = {"viewport": {"width": 1440, "height": 1000}, "locale": "en-GB", **options}
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(SLOW)
+    page.goto(server.url + path)
+    if "lab=" not in path:
+        page.wait_for_selector(".fk-attributes[data-engine=ready]")
+        tab = page.locator("#facekit-tabs button[data-tab-id=lab]")
+        if not tab.count():  # long names on a narrow screen: behind the dots
+            page.click("#facekit-tabs .overflow-menu > button")
+            tab = page.locator("#facekit-tabs .overflow-dropdown button").filter(has_text=re.compile("lab", re.I))
+        tab.first.click()
+    page.wait_for_selector(f"{ROOT}[data-ready]")
+    return page
+
+
+def step(page: Any) -> int:
+    return int(page.get_attribute(ROOT, "data-step") or 0)
+
+
+def run_to(page: Any, least: int) -> None:
+    """Run until that step has been seen, then pause."""
+    page.click("[data-do=run]")
+    page.wait_for_function(f"Number(document.querySelector('{ROOT}').dataset.step) >= {least}")
+    page.click("[data-do=run]")
+    page.wait_for_selector(f"{ROOT}[data-running=false]")
