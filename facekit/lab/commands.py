@@ -7,7 +7,7 @@ from facekit.errors import LabError
 SLOWEST, FASTEST = 0.1, 1000
 """Steps a second that a run may be slowed down to."""
 
-_LONGEST: Final = 2000  # characters of the settings that a command changes: all of them together need fewer
+_LONGEST: Final = 2000  # characters of settings: all that there are need fewer
 
 _PLAIN: Final = ("run", "pause", "step", "discriminator", "generator")
 
@@ -17,7 +17,7 @@ def read_command(given: Any) -> dict[str, Any]:
 
     It is `{"do": ...}`: "run", "pause", "step", one update of the "discriminator" or the "generator", "speed" with
     "steps" a second or `None` for as many as there can be, "change" with "settings", or "rewind" to the snapshot next
-    to "step".
+    to "step", and from there on with other "settings" if there are any.
 
     Raises:
         LabError: it is no such command, or its value cannot be.
@@ -31,12 +31,18 @@ def read_command(given: Any) -> dict[str, Any]:
             return {"do": "speed", "steps": float(steps)}
         case {"do": "speed"}:
             raise LabError(f"A run cannot go at this speed: choose {SLOWEST} to {FASTEST} steps a second.")
-        case {"do": "change", "settings": dict(settings)} if len(repr(settings)) <= _LONGEST:
-            return {"do": "change", "settings": settings}
+        case {"do": "change", "settings": settings}:
+            return {"do": "change", "settings": _few(settings)}
         case {"do": "change"}:
-            raise LabError("There are no settings to change, or far too many: name them with their values.")
+            raise LabError("There are no settings to change: name them with their values.")
         case {"do": "rewind", "step": int(step)}:
-            return {"do": "rewind", "step": step}
+            return {"do": "rewind", "step": step, "settings": _few(given.get("settings", {}))}
         case {"do": "rewind"}:
             raise LabError("A run goes back to a step: give its number.")
     raise LabError("A run does not understand this: load the page again.")
+
+
+def _few(settings: Any) -> dict[str, Any]:
+    if not isinstance(settings, dict) or len(repr(settings)) > _LONGEST:
+        raise LabError("These are no settings, or too many: name those to change, with their values.")
+    return settings

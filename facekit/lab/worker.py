@@ -101,7 +101,7 @@ class Worker:
             case "change":
                 self.run.change(command["settings"])
             case "rewind":
-                self._rewind(command["step"])
+                self._rewind(command["step"], command["settings"])
         self._show(all_of_it=True)
 
     def _advance(self, step: Callable[[], dict[str, float]]) -> None:
@@ -120,13 +120,15 @@ class Worker:
             self.snapshots, self.every = self.snapshots[::2], self.every * 2
         self._send_snapshots()
 
-    def _rewind(self, step: int) -> None:
+    def _rewind(self, step: int, settings: dict[str, Any]) -> None:
         chosen = min(self.snapshots, key=lambda one: abs(one.step - step))
         self.run.restore(chosen)
         self.snapshots = [one for one in self.snapshots if one.step <= chosen.step]
         self.figures = {}
         self._send("rewound", step=chosen.step)
         self._send_snapshots()
+        if settings:
+            self.run.change(settings)
 
     def _show(self, *, all_of_it: bool = False) -> None:
         now = monotonic()

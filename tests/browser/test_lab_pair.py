@@ -49,3 +49,41 @@ def test_the_charts_of_a_pair_share_their_steps(page: Any) -> None:
     longest = max(step_of(page, "left"), step_of(page, "right"))
     assert step_of(page, "left") != step_of(page, "right"), "or nothing is shown here"
     assert [int(re.sub(r"\D", "", end)) for end in ends] == [longest] * 4
+
+
+def switched(page: Any, side: str) -> bool:
+    """Whether the recipe of this side has r1 on."""
+    page.click(f"[data-side-of={side}]")
+    return page.get_attribute("[data-remedy=r1]", "aria-checked") == "true"
+
+
+def test_what_differs_between_a_pair_outlives_a_rewind_and_a_new_start(page: Any) -> None:
+    page.select_option("[data-part=preset]", "fast-generator")
+    run_to(page, 210)
+    page.click("[data-do=fork]")
+    page.wait_for_selector("[data-side-of=right][aria-pressed=true]")
+    page.click("[data-remedy=r1]")
+    page.wait_for_selector("[data-remedy=r1][aria-checked=true]")
+    for step in (100, 0):  # before there was a copy
+        page.locator("[data-part=rewind]").fill("1" if step else "0")
+        for side in ("left", "right"):
+            page.wait_for_function(f"""/step {step}$/.test(
+                document.querySelector("[data-side={side}] [data-part=step]").textContent)""")
+        page.wait_for_timeout(500)
+        assert (switched(page, "left"), switched(page, "right")) == (False, True)
+    page.click("[data-side-of=left]")
+    page.click("[data-remedy=pack]")
+    page.click("[data-do=step]")
+    page.wait_for_selector(f"{ROOT}[data-step='1']")
+    for begin in ("[data-do=reset]", "seed"):
+        if begin == "seed":
+            page.click("summary[data-t='lab.details']")
+            page.fill("[data-setting=seed]", "9")
+            page.keyboard.press("Tab")
+        else:
+            page.click(begin)
+        page.wait_for_function(f"document.querySelector('{ROOT}').dataset.state === 'running'")
+        page.wait_for_function("""["left", "right"].every((side) => / 0$/.test(
+            document.querySelector(`[data-side=${side}] [data-part=step]`).textContent))""")
+        assert (switched(page, "right"), switched(page, "left")) == (True, False), "each with its own settings"
+        assert page.get_attribute("[data-remedy=pack]", "aria-checked") == "true"

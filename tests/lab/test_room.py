@@ -71,6 +71,7 @@ def test_a_run_obeys(room: Room) -> None:
         *({"do": "dance"}, {}, {"do": ["run"]}, 5, None, {"do": "threads", "count": 40}, {"do": "copy"}),
         *({"do": "rewind", "step": "x"}, {"do": "rewind"}, {"do": "change"}, {"do": "change", "settings": 5}),
         {"do": "change", "settings": {"loss": "x" * 5000}},
+        {"do": "rewind", "step": 5, "settings": 5},
         *({"do": "speed"}, *({"do": "speed", "steps": steps} for steps in ("5", 1e-300, 0, -1, 1e9, float("nan")))),
     ],
 )
@@ -188,11 +189,17 @@ def test_both_runs_go_back_to_the_same_step(room: Room) -> None:
     room.tell("ada", "left", {"do": "pause"})
     watch(room, "ada", lambda event: event["kind"] == "state" and not event["running"] and event["settings"])
     room.fork("ada", {"r1": 0.7})
-    for side in ("left", "right"):
-        room.tell("ada", side, {"do": "rewind", "step": 100})
+    for side, settings in zip(SIDES, ({}, {"r1": 0.7}), strict=True):
+        room.tell("ada", side, {"do": "rewind", "step": 100, "settings": settings})
         assert watch(room, "ada", lambda event: event["kind"] == "rewound", side)["step"] == 100
     shown = [watch(room, "ada", lambda event: event.get("step") == 100 and "points" in event, side) for side in SIDES]
     assert shown[0]["points"] == shown[1]["points"]
+    for side in SIDES:
+        room.tell("ada", side, {"do": "step"})
+        watch(room, "ada", lambda event: event["kind"] == "frame" and event["step"] == 101, side)
+    news = room.watch("ada", {"left": 0, "right": 0})
+    told = [[event for event in news[side]["events"] if event["kind"] == "state"][-1]["settings"] for side in SIDES]
+    assert told[1] == told[0] | {"r1": 0.7}, "what was changed beside is not forgotten"
 
 
 def test_seats_are_bounded_and_who_waits_sees_the_line(room: Room) -> None:

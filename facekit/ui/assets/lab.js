@@ -30,6 +30,11 @@
     // ---- the recipe
     const settingsOf = (side) => (now.started && panels[side].now.settings) || (side === "right" ? { ...now.settings, ...now.beside } : now.settings);
     const current = () => settingsOf(now.side);
+    // What a visitor has set on this side of a pair and not on the other: it stays where the rest goes back.
+    function own(side) {
+      const [mine, other] = [side, side === "left" ? "right" : "left"].map((one) => panels[one].now.settings ?? now.settings);
+      return now.forked ? facekit.labDiffering(mine, other) : {};
+    }
     let copied = null;
     const recipe = {
       get presets() { return presets(); },
@@ -41,12 +46,12 @@
         return Object.entries(remedy).some(([name, value]) => current()[name] !== value) ? remedy : null;
       },
       choose(name) { now.preset = name; now.settings = { ...facekit.labPreset(props, name, now.settings.data), data: now.settings.data, seed: now.settings.seed }; begin(); },
-      restart(changes) { now.settings = { ...now.settings, ...changes }; begin(); },
+      restart(changes) { now.settings = { ...now.settings, ...changes }; again(goesOn()); },
       // Points and faces need other rates: from one to the other the preset stays, if both have it, and its settings change.
       take(data) {
         const before = ofFaces();
         now.settings = { ...now.settings, data };
-        if (before === ofFaces()) begin();
+        if (before === ofFaces()) again(goesOn());
         else recipe.choose(presets()[now.preset] ? now.preset : "healthy");
       },
       turn(side) { now.side = side; drawRecipe(); },
@@ -58,13 +63,17 @@
           return arrange();
         }
         await ready();
-        if (!await (copied = putBeside({}))) return;
+        if (!await (copied = putBeside({}, "right"))) return;
         if (now.slow) await tell({ do: "speed", steps: SLOW }, "right");
         if (panels.left.now.running) await tell({ do: "run" }, "right");
       },
       async set(changes) {
         await copied;  // for a copy that is on its way
-        if (now.started) await tell({ do: "change", settings: changes }, now.side);
+        if (now.started) {
+          const { now: panel } = panels[now.side];
+          panel.settings &&= { ...panel.settings, ...changes };  // until the run tells its own
+          await tell({ do: "change", settings: changes }, now.side);
+        }
         else { if (now.side === "right") now.beside = { ...now.beside, ...changes }; else now.settings = { ...now.settings, ...changes }; drawRecipe(); }
       },
     };
@@ -81,7 +90,8 @@
     // ---- starting and telling
     // One start after the other: the last one asked for is the one that runs.
     let begun = Promise.resolve();
-    function begin(running = now.started && panels.left.now.running, beside = null) {
+    const goesOn = () => now.started && panels.left.now.running;
+    function begin(running = goesOn(), beside = null) {
       const mine = ++now.run, before = begun;
       now.beside = beside;
       begun = before.then(() => mine === now.run ? startOver(mine, running) : undefined);
@@ -117,12 +127,13 @@
       if (running) await tell({ do: "run" });
     }
     // A copy of the left run, as it is now; whether it is there.
-    async function putBeside(changes) {
+    async function putBeside(changes, side = now.side) {
       const { error } = await ask("lab_fork", { changes });
-      Object.assign(now, { forked: !error, beside: null, side: error ? "left" : "right" });
+      Object.assign(now, { forked: !error, beside: null, side: error ? "left" : side });
       if (!error) {
         now.since.right = 0;
         panels.right.clear(real());
+        panels.right.now.settings = { ...settingsOf("left"), ...changes };
         for (const name of ["figures", "readings", "frames"]) panels.right.now[name] = [...panels.left.now[name]];
       }
       arrange();
@@ -137,7 +148,13 @@
       }
       if (mine === now.run) for (const side of both()) panels[side].clear(real());
     }
-    const ready = async () => { await begun; if (!now.started) await begin(false, now.beside); };
+    // From the first step again: a pair as a pair.
+    function again(running = false) {
+      const beside = now.forked ? own("right") : now.beside;
+      now.settings = { ...now.settings, ...own("left") };
+      return begin(running, beside);
+    }
+    const ready = async () => { await begun; if (!now.started) await again(); };
     async function tell(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
       hint("");
@@ -189,7 +206,7 @@
     function sayStep() { part("rewind-step").textContent = (panels.left.now.steps[part("rewind").value] ?? 0).toLocaleString(facekit.language); }
     async function rewind(step) {
       await tell({ do: "pause" });
-      await tell({ do: "rewind", step });
+      for (const side of both()) await tell({ do: "rewind", step, settings: own(side) }, side);
     }
     function say() {
       const words = both().map((side) => panels[side].now.readings.at(-1)?.state).join(" ");
@@ -210,7 +227,7 @@
       async discriminator() { await ready(); await tell({ do: "discriminator" }); },
       async generator() { await ready(); await tell({ do: "generator" }); },
       async slow(button) { now.slow = !now.slow; button.setAttribute("aria-pressed", now.slow); await tell({ do: "speed", steps: now.slow ? SLOW : null }); },
-      async reset() { await begin(false, now.beside); },
+      reset: () => again(),
       projector(button) { button.setAttribute("aria-pressed", root.classList.toggle("fk-projector")); arrange(); },
     };
     const save = {

@@ -1,6 +1,6 @@
 // All that was set up in the lab, as a link keeps it: the settings as far as they are not the preset's, and what is around them.
 (function (facekit) {
-  const differing = (settings, from) => Object.fromEntries(Object.entries(settings).filter(([name, value]) => value !== from[name]));
+  const differing = facekit.labDiffering = (settings, from) => Object.fromEntries(Object.entries(settings).filter(([name, value]) => value !== from[name]));
   const kind = (data) => data.startsWith("faces") ? "faces" : "points";
   // `props` are those of the tab: defaults and presets.
   facekit.labPreset = (props, name, data) => ({ ...props.defaults, ...props.presets[kind(data)][name]?.settings });
