@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import psutil
+
 from tests.browser.lab import ROOT, run_to
 
 
@@ -87,3 +89,22 @@ def test_what_differs_between_a_pair_outlives_a_rewind_and_a_new_start(page: Any
             document.querySelector(`[data-side=${side}] [data-part=step]`).textContent))""")
         assert (switched(page, "right"), switched(page, "left")) == (True, False), "each with its own settings"
         assert page.get_attribute("[data-remedy=pack]", "aria-checked") == "true"
+
+
+def test_what_ended_a_run_is_shown_until_another_starts(page: Any, server: Any) -> None:
+    run_to(page, 10)
+    for child in psutil.Process(server.process).children(recursive=True):
+        if "forkserver" in " ".join(child.cmdline()) and not child.children():
+            child.kill()
+    verdict = page.locator("[data-side=left] [data-part=verdict]")
+    page.wait_for_selector("[data-side=left][data-verdict=error]")
+    words = verdict.inner_text()
+    assert "has ended" in words
+    page.click("[data-do=step]")
+    page.wait_for_selector("[data-part=hint]:not([hidden])")
+    page.set_viewport_size({"width": 1300, "height": 900})  # drawn once more
+    page.wait_for_timeout(500)
+    assert verdict.inner_text() == words
+    page.click("[data-do=reset]")
+    page.wait_for_selector("[data-side=left]:not([data-verdict=error])")
+    run_to(page, 5)

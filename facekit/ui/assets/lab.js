@@ -158,7 +158,10 @@
     async function tell(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
       hint("");
-      for (const one of side ? [side] : both()) { panels[one].now.error = null; await ask("lab_tell", { side: one, command }); }
+      for (const one of side ? [side] : both()) {
+        if (!panels[one].now.ended) panels[one].now.error = null;
+        await ask("lab_tell", { side: one, command });
+      }
     }
 
     // ---- watching
@@ -209,7 +212,7 @@
       for (const side of both()) await tell({ do: "rewind", step, settings: own(side) }, side);
     }
     function say() {
-      const words = both().map((side) => panels[side].now.readings.at(-1)?.state).join(" ");
+      const words = both().map((side) => panels[side].now.error ?? panels[side].now.readings.at(-1)?.state).join(" ");
       if (words === now.said) return;
       now.said = words;
       part("said").textContent = both().map((side) => facekit.labVerdict(panels[side].now.readings.at(-1), panels[side].now.error)).join(" ");

@@ -8,7 +8,7 @@
 
   // `reach` tells the last step that the charts of all panels have room for, so that they can be compared.
   facekit.labPanel = (root, side, reach) => {
-    const now = { real: null, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], settings: null, running: false, drawn: 0, error: null };
+    const now = { real: null, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], settings: null, running: false, ended: false, drawn: 0, error: null };  // ended: its process is gone
     const made = (name) => root.querySelector(`[data-part="${name}"]`);
     function build() {
       const chart = (name, ...keys) => h("figure", { "data-chart": name }, h("figcaption", {}, keys.map(([key, dashed, tone]) =>
@@ -29,7 +29,7 @@
     }
     const view = {
       now, side,
-      clear(real) { Object.assign(now, { real, begun: (now.begun ?? 0) + 1, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], error: null }); draw(true); },
+      clear(real) { Object.assign(now, { real, begun: (now.begun ?? 0) + 1, frame: null, queue: [], frames: [], figures: [], readings: [], steps: [0], ended: false, error: null }); draw(true); },
       take(event) {
         if (event.kind === "frame") {
           now.queue.push(event);
@@ -42,8 +42,11 @@
           drawReading(event);  // there may be no further frame
         }
         else if (event.kind === "snapshots") now.steps = event.steps;
-        else if (event.kind === "state") Object.assign(now, { settings: event.settings, running: event.running });
-        else if (event.kind === "error") now.error = event.text;
+        else if (event.kind === "state") Object.assign(now, { settings: event.settings, running: event.running, ended: Boolean(event.ended) });
+        else if (event.kind === "error") {
+          now.error = event.text;
+          drawReading(now.readings.at(-1));
+        }
         else if (event.kind === "rewound") {
           now.queue = [];
           now.figures = now.figures.filter(([step]) => step <= event.step);
