@@ -7,6 +7,14 @@ from typing import Any
 ROOT = ".fk-lab"
 Visit = Callable[..., Any]
 SLOW = 60_000  # milliseconds; the first run waits for the networks of the other tabs
+OUTSIDE = """(seen) => seen.flatMap((name) => [...document.querySelectorAll(`[data-do=${name}], [data-part=${name}]`)])
+    .filter((one) => {
+        const { top, left, bottom, right, width } = one.getBoundingClientRect();
+        const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+        const seen = top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth;
+        return width && !(seen && (one.contains(above) || above.contains(one)));
+    }).map((one) => one.dataset.part ?? one.dataset.do)"""
+"""What of this is not in sight, or under something else."""
 
 
 def visit(browser: Any, server: Any, path: str = "/", **options: Any) -> Any:

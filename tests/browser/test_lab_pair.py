@@ -1,11 +1,16 @@
 """Two runs beside each other in the tab *Collapse lab*, in a real browser."""
 
+import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import psutil
+import pytest
 
-from tests.browser.lab import ROOT, run_to
+from tests.browser.lab import OUTSIDE, ROOT, Visit, run_to
+
+PAIR = {"preset": "fast-generator", "beside": {"minibatch_std": True}}
 
 
 def step_of(page: Any, side: str) -> int:
@@ -108,3 +113,17 @@ def test_what_ended_a_run_is_shown_until_another_starts(page: Any, server: Any) 
     page.click("[data-do=reset]")
     page.wait_for_selector("[data-side=left]:not([data-verdict=error])")
     run_to(page, 5)
+
+
+def test_the_buttons_stay_in_sight(visit_lab: Visit) -> None:
+    page = visit_lab("/?lab=" + quote(json.dumps(PAIR)), viewport={"width": 1440, "height": 900})
+    assert page.evaluate(OUTSIDE, ["run", "reset", "rewind"]) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1440, 900)])
+def test_two_runs_and_their_charts_are_on_one_screen(visit_lab: Visit, width: int, height: int) -> None:
+    page = visit_lab("/?lab=" + quote(json.dumps(PAIR)), viewport={"width": width, "height": height})
+    run_to(page, 210)
+    page.evaluate("document.querySelector('.fk-lab-columns').scrollIntoView()")
+    assert page.evaluate(OUTSIDE, ["run", "reset", "plane", "verdict", "effective", "losses", "belief"]) == []
+    assert page.locator("[data-part=losses]:visible").count() == 2

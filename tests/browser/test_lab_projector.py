@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import ROOT, Visit
+from tests.browser.lab import OUTSIDE, ROOT, Visit
 
-SEEN = ("run", "fork", "transport", "plane", "verdict", "effective")
-OUTSIDE = """(seen) => seen.flatMap((name) => [...document.querySelectorAll(`[data-do=${name}], [data-part=${name}]`)])
-    .filter((one) => {
-        const { top, left, bottom, right, width } = one.getBoundingClientRect();
-        const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-        const seen = top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth;
-        return width && !(seen && (one.contains(above) || above.contains(one)));
-    }).map((one) => one.dataset.part ?? one.dataset.do)"""
-"""What of this is not in sight, or under something else."""
+SEEN = ("run", "fork", "transport", "plane", "verdict", "effective", "losses", "belief")
 
 
 @pytest.mark.parametrize("beside", [None, {"minibatch_std": True}], ids=["one", "two"])
@@ -39,7 +31,7 @@ def test_the_picture_the_verdict_and_the_buttons_are_on_one_screen(
     page.click("[data-do=run]")
     page.wait_for_selector(f"{ROOT}[data-running=false]")
     page.screenshot(path=artefacts / f"lab-projector-{width}-{language}-{2 if beside else 1}.png")
-    assert page.evaluate(OUTSIDE, [*SEEN, "losses"] if width >= 1280 else SEEN) == []
+    assert page.evaluate(OUTSIDE, SEEN) == []
     assert page.locator("[data-part=plane]:visible").count() == (2 if beside else 1)
     sizes = page.evaluate("""() => [getComputedStyle(document.querySelector("[data-part=verdict]")).fontSize,
         document.querySelector("[data-part=plane]").clientWidth]""")
