@@ -17,7 +17,7 @@ _WITHOUT = "no-"
 
 
 def generate(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures, made if need be.")],
+    out: Annotated[str, typer.Option(help="Folder for the pictures, made if need be.")],
     count: Annotated[int, typer.Option(help="How many faces, 1 to 1024.")] = 16,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**62, help="The same seed gives the same faces; random if none.")
@@ -41,10 +41,12 @@ def generate(
 ) -> None:
     """Draw faces of people who do not exist: PNG files, and a line of JSON for each."""
     try:
+        if not out.strip():
+            raise GenerationError("--out is empty: name the folder for the pictures, such as --out faces.")
         chosen = read_attributes(attributes or [])
         seed = randbits(31) if seed is None else seed
         lines, pictures = _draw(count, seed, chosen, truncation, checkpoint, revision)
-        files = write_pictures(out, pictures)
+        files = write_pictures(Path(out), pictures)
     except FacekitError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

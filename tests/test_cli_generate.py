@@ -86,6 +86,15 @@ def test_mistakes_are_one_sentence(checkpoint: Path, tmp_path: Path, options: tu
     assert not out.exists(), "nothing is made before it can be filled"
 
 
+@pytest.mark.parametrize("out", ["", " "])
+def test_an_empty_folder_name(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("--count", 1, "--checkpoint", checkpoint, "--out", out)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert "--out is empty: name the folder" in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir()), "also the current folder is left alone"
+
+
 def test_a_folder_that_is_a_file(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     result = run("--count", 1, "--checkpoint", checkpoint, "--out", tmp_path / "file")
