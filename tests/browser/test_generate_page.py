@@ -116,6 +116,29 @@ def test_the_tab_is_found_and_says_that_nobody_is_shown(browser: Any, server: An
     page.context.close()
 
 
+def test_what_is_not_known_of_the_training_photos_is_not_told(browser: Any, server: Any) -> None:
+    """A contributor's generator may know fewer attributes, and keep nothing of its training."""
+    page = browser.new_context(viewport=WIDE, locale="en-GB").new_page()
+    page.set_default_timeout(SLOW)
+
+    def answer(route: Any) -> None:
+        if route.request.post_data_json["fn_name"] != "generate_about":
+            route.continue_()
+            return
+        told = route.fetch()
+        about = told.json() | {"shares": {"Male": 0.4}, "growth": None}
+        route.fulfill(response=told, json=about)
+
+    page.route("**/component_server/", answer)
+    page.goto(server.url + "/?generate=" + urllib.parse.quote('{"checkpoint": "dcgan-conditional"}'))
+    page.wait_for_selector(f"{ROOT}[data-state=ready]")
+    words = page.inner_text("[data-part=banner]")
+    assert re.search(r"Of the photos it learned from, 60\s?% were labelled as women: what was rare", words)
+    page.wait_for_function("!document.querySelector('.fk-gen-bars').textContent.includes('…')")
+    assert page.locator(".fk-gen-bars dt").count() == 1 and "NaN" not in page.inner_text(ROOT)
+    page.context.close()
+
+
 def test_same_seed_same_faces(page: Any, artefacts: Path) -> None:
     first = pictures(page)
     assert len(first) == 16 and len(set(first)) > 12

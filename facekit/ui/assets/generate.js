@@ -224,17 +224,20 @@
 
     // ---- what it learned from
     function drawBanner() {
-      const { shares, growth: grown } = now.about, is = (name) => percent(shares[name]);
-      part("banner").textContent = [t("gen.banner.text"), "Male" in shares ? t("gen.banner.bias", { photos: grown?.photos ? (Math.round(grown.photos / 1000) * 1000).toLocaleString(facekit.language, { useGrouping: "always" }) : "", women: percent(1 - shares.Male), young: is("Young"), glasses: is("Eyeglasses") }) : ""].join(" ");
+      const { shares, growth: grown } = now.about, thousands = (n) => (Math.round(n / 1000) * 1000).toLocaleString(facekit.language, { useGrouping: "always" });
+      const photos = grown?.photos ? t("gen.banner.photos", { n: thousands(grown.photos) }) : t("gen.banner.photos.some");
+      const others = [["Young", "young"], ["Eyeglasses", "glasses"]].filter(([name]) => name in shares).map(([name, key]) => t("gen.banner." + key, { n: percent(shares[name]) })).join("");
+      part("banner").textContent = [t("gen.banner.text"), "Male" in shares ? t("gen.banner.bias", { photos, women: percent(1 - shares.Male), others }) : ""].join(" ");
     }
     function drawBias() {
       const { shares, attributes } = now.about, panel = part("bias");
-      panel.hidden = !attributes.length || !Object.keys(shares).length;
+      panel.hidden = !attributes.some((name) => name in shares);
       if (panel.hidden) return;
       const read = (k) => now.read && now.read.filter((row) => row[k] >= 0.5).length / now.read.length;
       panel.replaceChildren(h("h2", {}, t("gen.bias")), h("p", { class: "fk-soft" }, t("gen.bias.text", { n: now.wish.count })),
         h("p", { class: "fk-gen-legend", "aria-hidden": "true" }, h("span", { class: "fk-of-photos" }, t("gen.bias.photos")), h("span", { class: "fk-of-faces" }, t("gen.bias.faces", { n: now.wish.count }))),
         h("dl", { class: "fk-gen-bars" }, attributes.map((name, k) => {
+          if (!(name in shares)) return [];
           const seen = read(k), told = seen === null ? "…" : percent(seen);
           return [h("dt", { title: name }, facekit.attributeName(name)), h("dd", {}, h("i", { class: "fk-of-photos", style: `width:${100 * shares[name]}%` }), h("i", { class: "fk-of-faces", style: `width:${100 * (seen ?? 0)}%` }),
             h("span", { class: "fk-number" }, h("span", { class: "fk-sr" }, t("gen.bias.photos") + " "), percent(shares[name]), " · ", h("b", {}, h("span", { class: "fk-sr" }, t("gen.bias.faces", { n: now.wish.count }) + " "), told)))];
