@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facekit.cli_output import ended_by_sigterm, readable
+from facekit.cli_output import ended_by_sigterm, folder, readable
 from facekit.errors import FacekitError, GenerationError
 
 _WITHOUT = "no-"
@@ -41,12 +41,11 @@ def generate(
 ) -> None:
     """Draw faces of people who do not exist: PNG files, and a line of JSON for each."""
     try:
-        if not out.strip():
-            raise GenerationError("--out is empty: name the folder for the pictures, such as --out faces.")
+        to = folder(out)
         chosen = read_attributes(attributes or [])
         seed = randbits(31) if seed is None else seed
         lines, pictures = _draw(count, seed, chosen, truncation, checkpoint, revision)
-        files = write_pictures(Path(out), pictures)
+        files = write_pictures(to, pictures)
     except FacekitError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from facekit.cli_output import ended_by_sigterm
+from facekit.cli_output import ended_by_sigterm, folder
 from facekit.errors import FacekitError
 
 
@@ -21,7 +21,7 @@ def lab_faces(
             metavar="FOLDER_OR_CHECKPOINT",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the faces, made if need be; two files in it are replaced.")],
+    out: Annotated[str, typer.Option(help="Folder for the faces, made if need be; two files in it are replaced.")],
     count: Annotated[int, typer.Option(min=1, max=10_000, help="Faces at most.")] = 2304,
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Of what is drawn or chosen.")] = 0,
 ) -> None:
@@ -30,18 +30,19 @@ def lab_faces(
         from facekit.cli_diversity import checkpoint_folder
         from facekit.lab.collect import from_folder, from_generator
 
+        to = folder(out)
         generator, without = checkpoint_folder(source), 0
         if generator is not None:
             faces = from_generator(generator, count, seed)
         else:
             faces, without = from_folder(Path(source), count, seed, _progress)
         with ended_by_sigterm():
-            faces.write(out, "/".join(Path(source).parts[-2:]))
+            faces.write(to, "/".join(Path(source).parts[-2:]))
     except FacekitError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     left = f"; {without} pictures without a face were left out" if without else ""
-    typer.echo(f"{len(faces.portraits)} faces in {out}{left}")
+    typer.echo(f"{len(faces.portraits)} faces in {to}{left}")
 
 
 def _progress(indices: Sequence[int]) -> Iterable[int]:

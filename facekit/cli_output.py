@@ -42,6 +42,17 @@ def output(path: Path | None, option: str = "--out") -> Iterator[TextIO]:
         raise cannot_write(path, error, option) from None
 
 
+def folder(given: str, option: str = "--out") -> Path:
+    """The folder that an option names.
+
+    Raises:
+        FacekitError: it names none, which would be the current one.
+    """
+    if not given.strip():
+        raise FacekitError(f"{option} is empty: name a folder, such as {option} faces.")
+    return Path(given)
+
+
 def readable(text: str) -> str:
     """Text that is valid UTF-8: what a file's name holds that is not, is replaced by U+FFFD."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

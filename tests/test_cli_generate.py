@@ -91,7 +91,7 @@ def test_an_empty_folder_name(checkpoint: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     result = run("--count", 1, "--checkpoint", checkpoint, "--out", out)
     assert result.exit_code == 2 and result.stdout == ""
-    assert "--out is empty: name the folder" in result.stderr and len(result.stderr.splitlines()) == 1
+    assert "--out is empty: name a folder" in result.stderr and len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir()), "also the current folder is left alone"
 
 

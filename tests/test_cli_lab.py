@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from facekit.cli import app
@@ -28,6 +29,13 @@ def test_what_gives_no_faces_is_told(tmp_path: Path) -> None:
         assert done.exit_code == 2 and message in done.output and not out.exists()
     few = CliRunner().invoke(app, ["lab-faces", "dcgan-conditional", "--count", "9", "--out", str(out)])
     assert few.exit_code == 2 and f"at least {LEAST}" in few.output
+
+
+def test_an_empty_folder_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["lab-faces", "dcgan-conditional", "--out", ""])
+    assert done.exit_code == 2 and "--out is empty: name a folder" in done.output
+    assert not list(tmp_path.iterdir()), "also the current folder is left alone"
 
 
 def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
