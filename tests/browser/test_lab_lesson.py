@@ -66,3 +66,10 @@ def test_no_tab_is_cut_on_a_phone(browser: Any, server: Any, artefacts: Path, la
     assert cut == []
     page.screenshot(path=artefacts / f"tabs-{language}.png")
     page.context.close()
+
+
+def test_one_step_of_the_lesson_is_the_current_one(page: Any) -> None:
+    page.click("[data-part=lesson-open]")
+    page.click("[data-lesson-step='3']")
+    told = page.locator("[data-lesson-step]").evaluate_all("all => all.map((one) => one.getAttribute('aria-current'))")
+    assert told == [None, None, None, "step", None]

@@ -5,7 +5,7 @@
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
       else if (name === "style") node.style.cssText = value;
-      else if (value !== null && value !== undefined && value !== false || name.startsWith("aria-")) node.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
+      else if (value !== null && value !== undefined && (value !== false || name.startsWith("aria-"))) node.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
     }
     node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
     return node;
