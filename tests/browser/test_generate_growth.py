@@ -48,12 +48,13 @@ def test_how_it_learned(page: Any, artefacts: Path) -> None:
     page.locator("[data-part=growth]").screenshot(path=artefacts / "generate-growth.png")
 
 
-def test_new_faces_by_an_early_epoch(page: Any, artefacts: Path) -> None:
+def test_new_faces_by_an_early_epoch(browser: Any, server: Any, artefacts: Path) -> None:
+    page = visit(browser, server, {"seed": 7, "checkpoint": "dcgan-faces"})
     panel = page.locator("[data-part=growth]")
     panel.scroll_into_view_if_needed()
     last = pictures(page, "[data-part=grid]")
     names = page.eval_on_selector_all("[data-part=growth-kept] button", "all => all.map(one => one.dataset.checkpoint)")
-    assert names[-1] == "dcgan-conditional" and names[0] == "dcgan-conditional@epoch-1"
+    assert names[-1] == "dcgan-faces" and names[0] == "dcgan-faces@epoch-1"
     assert page.is_disabled(f'[data-checkpoint="{names[-1]}"]')
     drawn(page, lambda: page.click(f'[data-checkpoint="{names[1]}"]'))
     assert not set(pictures(page, "[data-part=grid]")) & set(last)
@@ -62,9 +63,17 @@ def test_new_faces_by_an_early_epoch(page: Any, artefacts: Path) -> None:
     page.screenshot(path=artefacts / "generate-early.png", full_page=True)
     page.reload()
     page.wait_for_selector(f'[data-checkpoint="{names[1]}"]:disabled')
-    page.wait_for_selector(".fk-generate[data-state=ready]")
+    page.wait_for_selector(".fk-gen[data-state=ready]")
     drawn(page, lambda: page.click(f'[data-checkpoint="{names[-1]}"]'))
     assert pictures(page, "[data-part=grid]") == last
+    page.context.close()
+
+
+def test_a_link_to_an_early_epoch_shows_its_growth_there(browser: Any, server: Any) -> None:
+    page = visit(browser, server, {"seed": 7, "checkpoint": "dcgan-faces@epoch-3"})
+    assert page.get_attribute("[data-part=growth]", "data-epoch") == "3"
+    assert page.inner_text("[data-part=growth-kept] [aria-current]") == "epoch 3"
+    page.context.close()
 
 
 def test_curves_show_what_the_log_has(page: Any) -> None:

@@ -48,7 +48,8 @@
 
   // `tool` has about, ask, gif, wish and told(epoch).
   facekit.growthPanel = (holder, tool) => {
-    const { growth } = tool.about, last = growth.epochs.at(-1), now = { at: growth.epochs.length - 1, sheets: null, playing: 0, loading: null };
+    const { growth } = tool.about, last = growth.epochs.at(-1), drawn = growth.kept.find(([epoch, name]) => name === tool.about.checkpoint && growth.epochs.includes(epoch))?.[0] ?? last;
+    const now = { at: growth.epochs.indexOf(drawn), sheets: null, playing: 0, loading: null };
     const charts = facekit.growthCharts(growth.log), columns = Math.ceil(Math.sqrt(growth.shown));
     const tiles = Array.from({ length: growth.shown }, () => h("canvas", {}));
     const sheet = h("div", { class: "fk-gen-sheet", role: "img", style: `--columns:${columns}`, "data-part": "growth-sheet" }, tiles);
@@ -93,7 +94,7 @@
       text.textContent = t("gen.growth.text", { n: growth.shown, epochs: last });
       save.textContent = t("gen.save.growth");
       const whole = growth.kept.length ? growth.kept[0][1].split("@")[0] : "";
-      kept.replaceChildren(t("gen.growth.kept"), ...[...growth.kept, [last, whole]].flatMap(([epoch, name]) => [" ", h("button", { type: "button", class: "fk-link fk-number", "data-checkpoint": name,
+      kept.replaceChildren(t("gen.growth.kept"), ...[...growth.kept, [last, whole]].flatMap(([epoch, name], i) => [i ? " · " : " ", h("button", { type: "button", class: "fk-link fk-number", "data-checkpoint": name, "aria-current": name === tool.about.checkpoint ? "true" : null,
         disabled: name === tool.about.checkpoint, onclick: () => { tool.told(epoch); tool.set({ checkpoint: name }); } }, t("gen.growth.kept.epoch", { n: epoch }))]));
       slider.setAttribute("aria-label", t("gen.growth.slider"));
       face();
