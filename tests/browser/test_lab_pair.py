@@ -120,6 +120,16 @@ def test_the_buttons_stay_in_sight(visit_lab: Visit) -> None:
     assert page.evaluate(OUTSIDE, ["run", "reset", "rewind"]) == []
 
 
+def test_on_a_phone_the_buttons_leave_room_for_the_pictures(visit_lab: Visit) -> None:
+    path = "/?lang=it&lab=" + quote(json.dumps(PAIR))
+    page = visit_lab(path, viewport={"width": 390, "height": 844})
+    assert page.evaluate(OUTSIDE, ["run", "plane", "verdict"]) == []
+    assert page.locator("[data-part=transport]").bounding_box()["height"] < 80
+    assert page.locator("[data-part=meter-text]").evaluate_all(
+        "all => all.every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(1024, 768), (1440, 900)])
 def test_two_runs_and_their_charts_are_on_one_screen(visit_lab: Visit, width: int, height: int) -> None:
     page = visit_lab("/?lab=" + quote(json.dumps(PAIR)), viewport={"width": width, "height": height})

@@ -38,3 +38,10 @@ def test_the_picture_the_verdict_and_the_buttons_are_on_one_screen(
     assert float(sizes[0][:-2]) >= 20 and sizes[1] >= 0.29 * height, "large enough to be read from the last row"
     page.click("[data-do=projector]")
     assert page.is_visible("#facekit-tabs button[data-tab-id=lab]") and page.is_visible(".fk-brand")
+
+
+def test_the_picture_is_in_sight_beside_the_lesson(visit_lab: Visit) -> None:
+    state = {"data": "faces-32", "preset": "fast-generator", "projector": True, "lesson": 5}
+    page = visit_lab("/?lab=" + urllib.parse.quote(json.dumps(state)), viewport={"width": 1280, "height": 720})
+    page.wait_for_selector("[data-part=lesson-answer]")
+    assert page.evaluate(OUTSIDE, ["lesson-answer", "run", "plane", "verdict", "effective"]) == []
