@@ -408,3 +408,34 @@ def test_a_page_that_the_browser_kept_asks_as_before(page: Any) -> None:
         return [leaving === before, fetch === before];
     }""")
     assert seen == [False, True], "requests that outlive a page are too small for a photo"
+
+
+def test_a_tick_is_seen(page: Any) -> None:
+    page.click(f"{ROOT} [data-part=options] summary")
+    mirror = page.locator(f"{ROOT} [data-part=mirror]")
+    ticked = mirror.screenshot()
+    mirror.uncheck()
+    page.mouse.move(0, 0)
+    assert mirror.screenshot() != ticked
+
+
+def test_labels_are_whole_on_a_phone(camera: Any, server: Any) -> None:
+    spy = """
+        window.cut = 0;
+        window.words = new Set();
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
+            window.words.add(words);
+            window.cut += x < 0 || x + this.measureText(words).width > this.canvas.clientWidth;
+            write.call(this, words, x, y);
+        };
+    """
+    page = visit(camera, server, "/?live&classroom&lang=it", spy)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate(
+        f"document.querySelectorAll('{ROOT} .fk-live-switch[aria-pressed=false]').forEach((one) => one.click())"
+    )
+    start(page)
+    page.wait_for_function("[...words].some((row) => row.includes('bocca socchiusa'))")
+    assert page.evaluate("cut") == 0
+    page.context.close()
