@@ -4,7 +4,7 @@
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const SIDE = 640, QUALITY = 0.75;  // of the frames that go up
   const MOST = 30, DRAWN = 35;  // analyses and drawings a second
-  const STALE = 2000;  // milliseconds without an answer after which the last one is no longer shown
+  const STALE = 3000;  // milliseconds without an answer after which the last one is no longer shown
   const KEPT = "facekit-live";  // what is remembered of the switches, in this browser
   const FIRST = ["age", "gender", "expression", "Smiling", "Eyeglasses", "Wearing_Hat", "Young", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald", "Wearing_Lipstick", "Mustache"];
   const DEFAULT = ["age", "gender", "Smiling", "Eyeglasses", "Wearing_Hat", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald"];
