@@ -50,7 +50,7 @@ def analyze(
     """Read every face in pictures, and follow them through clips.
 
     A broken picture becomes a line with `error` and does not stop the others. In a clip every frame is a line, with its
-    `time` in seconds, and a face keeps its number, `track`.
+    `time` in seconds, and a face keeps its number, `track`; a clip that is cut short ends with a line with `error`.
     """
     try:
         if "" in paths:  # as a path, the current folder

@@ -89,6 +89,15 @@ def shown_otherwise(data: bytes) -> bool:
         return False
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels that a file says a picture has, before it is turned; (0, 0) if it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return image.size
+    except Exception:  # a damaged header can raise anything
+        return 0, 0
+
+
 def _read_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     """A picture file to upright RGB."""
     try:

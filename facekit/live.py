@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass, field, replace
 from itertools import count
 from time import perf_counter
@@ -26,6 +27,7 @@ _THERE = 0.6  # score from which on a known face is still there; a new one needs
 _SAME_PLACE = 0.3  # intersection over union of a face found and one that is followed
 _SAME_PERSON, _OTHER_PERSON = 0.9, 0.5  # cosine of embeddings; tests/benchmarks/test_live_accuracy.py prints both kinds
 _STRIKES = 3  # readings in a row that must look like somebody else
+_SETTLING = 1.0  # seconds in which somebody new may turn out to be somebody seen before
 _REMEMBERED, _PEOPLE = 30.0, 32  # seconds that a face is remembered for, and how many are
 _LONGEST = 0.5  # seconds between two readings: after more, what was known still counts
 _RETRY = 0.15  # seconds between searches while a face is missing
@@ -40,6 +42,7 @@ class _Person:
     logits: SteadyLogits
     held: Held
     embedding: NDArray[np.float32]  # (D,) mean
+    since: float  # when they were seen first
     seen: float
 
 
@@ -113,28 +116,32 @@ class LiveAnalyzer:
         self._people: list[_Person] = []
         self._numbers = count(1)
         self._now = self._searched = -math.inf
+        self._size = (0, 0)
 
     def __call__(self, frame: ImageSource, timestamp: float) -> Report:
         """What is seen in the next frame.
 
         Args:
             frame: (H, W, 3) uint8 RGB, or anything else that `FaceAnalyzer` takes.
-            timestamp: seconds, not before that of the frame before.
+            timestamp: seconds, not before that of the frame before. The frame may have another size than that one.
 
         Returns:
             A report whose faces have a `track` number each, and a `presence` that falls while one is not seen.
 
         Raises:
             ImageError: the frame cannot be used.
-            VideoError: the time went back.
+            VideoError: the timestamp is no finite number of seconds, or the time went back.
         """
-        if not math.isfinite(timestamp) or timestamp < self._now:
-            raise VideoError(f"{timestamp} s comes before the last frame's {self._now} s: call forget() to start over.")
+        now = _seconds(timestamp)
+        if now < self._now:
+            raise VideoError(f"{now} s comes before the last frame's {self._now} s: call forget() to start over.")
         pixels = read_image(frame)
         height, width = pixels.shape[:2]
         if height * width > MAX_PIXELS:
             raise ImageTooLarge(f"A frame of {width}x{height} pixels is too large: send 4096x2048 at most.")
-        self._now = timestamp
+        self._now = now
+        if pixels.shape[:2] != self._size:  # a phone was turned: the places are no longer right, the people are
+            self._tracks, self._searched, self._size = [], -math.inf, (height, width)
         started = perf_counter()
         self._follow(pixels)
         if self._search_is_due():
@@ -200,22 +207,29 @@ class LiveAnalyzer:
 
     def _person(self, track: _Track, embedding: NDArray[np.float32]) -> _Person:
         """Whose face this is: the track's own person, one seen before who is not in view, or somebody new."""
-        own = track.person
+        own, in_view = track.person, {id(other.person) for other in self._tracks if other.seen == self._now}
+        away = [person for person in self._people if id(person) not in in_view]
+        known = max(away, key=lambda person: _cosine(embedding, person.embedding), default=None)
+        if known is not None and _cosine(embedding, known.embedding) < _SAME_PERSON:
+            known = None
         if own is not None:
             track.strikes = track.strikes + 1 if _cosine(embedding, own.embedding) < _OTHER_PERSON else 0
-            if track.strikes < _STRIKES:
+            mistaken = known is not None and known.number < own.number and self._now - own.since < _SETTLING
+            if track.strikes < _STRIKES and not mistaken:
                 own.embedding = own.embedding + 0.1 * (embedding - own.embedding)
                 return own
-        in_view = {id(other.person) for other in self._tracks}
-        away = [person for person in self._people if id(person) not in in_view]
+            if mistaken:  # their number was still held by a track that had gone over to somebody else
+                self._people = [person for person in self._people if person is not own]
         track.strikes, track.read = 0, -math.inf
-        track.person = max(away, key=lambda person: _cosine(embedding, person.embedding), default=None)
-        if track.person is None or _cosine(embedding, track.person.embedding) < _SAME_PERSON:
+        if known is None:
             tasks, calibration = self.analyzer.checkpoint.config.tasks, self.analyzer.checkpoint.config.calibration
             held = Held(calibration)
-            track.person = _Person(next(self._numbers), SteadyLogits(tasks), held, embedding, self._now)
-            self._people.append(track.person)
-        return track.person
+            known = _Person(next(self._numbers), SteadyLogits(tasks), held, embedding, self._now, self._now)
+            self._people.append(known)
+        else:  # who jumped is here, not where they fade
+            self._tracks = [other for other in self._tracks if other is track or other.person is not known]
+        track.person = known
+        return known
 
     def _remember(self) -> None:
         for track in self._tracks:
@@ -234,6 +248,16 @@ class LiveAnalyzer:
         return replace(
             track.face, box=(x1, y1, x2, y2), score=track.score, landmarks=_landmarks(track), presence=presence
         )
+
+
+def _seconds(timestamp: float) -> float:
+    try:
+        seconds = float(timestamp)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if isinstance(timestamp, str) or not math.isfinite(seconds):
+        raise VideoError(f"A timestamp of {reprlib.repr(timestamp)} is no time: give seconds, as a finite number.")
+    return seconds
 
 
 def _landmarks(track: _Track) -> NDArray[np.float32]:

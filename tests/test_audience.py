@@ -1,5 +1,6 @@
 """audience: viewers share the machine, one frame each at a time, and are forgotten when they go."""
 
+import asyncio
 import base64
 import io
 import time
@@ -132,9 +133,28 @@ def test_what_the_page_is_sent(engine: Engine, frame: bytes) -> None:
     assert (answer["width"], answer["height"], face["track"]) == (512, 512, 1)
     assert face["expression"] is None and "expression" not in face["unsure"], "only sent when it is asked for"
     assert ask["live_frame"](request | {"expression": True, "time": 2})["faces"][0]["expression"]["label"]
-    for wrong in ({"viewer": "me"}, {"time": None}, {"viewer": None}, {"time": 0.5}):
-        assert ask["live_frame"](request | wrong)["kind"] == VideoError.__name__
+    lost: list[dict[str, Any]] = [{"viewer": "me"}, {"viewer": None}, {"viewer": ["a"] * 99}]
+    lost += [{"time": time} for time in (None, "1", [2], 0.5, 10**400, float("nan"), float("inf"))]
+    for wrong in lost:
+        answer = ask["live_frame"](request | wrong)
+        assert (answer["kind"], answer["error"][-15:]) == (VideoError.__name__, " load it again."), wrong
     assert ask["live_frame"](request | {"frame": "data:nonsense"})["kind"] == "UnreadableImage"
+
+
+@pytest.mark.parametrize("sent", [None, "text", 7, [1, 2], {}])
+def test_what_is_no_request_is_told(engine: Engine, sent: Any) -> None:
+    ask = functions(engine, Audience(engine))
+    assert ask["live_frame"](sent)["error"]
+    assert asyncio.run(ask["live_leave"](sent)) is None
+
+
+def test_a_bomb_is_not_decoded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("1", (6000, 6000)).save(file, "PNG")
+    assert len(file.getvalue()) < 20_000
+    monkeypatch.setattr("facekit.ui.audience.read_image", lambda _: pytest.fail("decoded"))
+    with pytest.raises(ImageTooLarge, match="1280 pixels"):
+        Audience(engine).look(ANNA, file.getvalue(), 0.0)
 
 
 def test_an_analyzer_is_shared(engine: Engine, frame: bytes) -> None:

@@ -1,5 +1,6 @@
 """live: faces are found, followed, told apart, read in turns, and forgotten."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,13 +95,52 @@ def test_a_lost_face_fades_and_is_known_again_elsewhere(live: LiveAnalyzer, face
     assert len(back[-1].faces) == 1
 
 
-def test_somebody_else_in_the_same_place_gets_a_number_of_their_own(
-    live: LiveAnalyzer, face: Picture, shared_data: Path
-) -> None:
+@pytest.fixture(scope="module")
+def man(analyzer: FaceAnalyzer, shared_data: Path) -> Picture:
+    """Somebody else, square."""
     photo = read_image(shared_data / "detection" / "faces" / "Tom_Cruise_avp_2014_4.jpg")
-    left, top, right, _ = map(int, live.analyzer(photo).faces[0].box)
+    left, top, right, _ = map(int, analyzer(photo).faces[0].box)
     third = (right - left) // 3
-    man = np.ascontiguousarray(photo[max(0, top - third) :, max(0, left - third) : right + third][:700])
+    part = photo[max(0, top - third) :, max(0, left - third) : right + third]
+    return np.ascontiguousarray(part[: part.shape[1]])
+
+
+def test_a_face_that_jumps_keeps_its_number_and_is_shown_once(live: LiveAnalyzer, face: Picture) -> None:
+    play(live, iter([scene((face, 0, 0, 250))] * 10))
+    reports = play(live, iter([scene((face, 380, 200, 250))] * 8), 0.5)
+    seen = [[f.track for f in report.faces if f.presence == 1] for report in reports[4:]]
+    assert seen == [[1]] * 4
+    assert [f.track for f in reports[4].faces] == [1], "not where it was, too"
+
+
+def test_a_frame_of_another_size_is_the_same_video(live: LiveAnalyzer, face: Picture) -> None:
+    play(live, iter([scene((face, 300, 100, 250))] * 5))
+    upright = np.ascontiguousarray(np.rot90(scene()))  # (640, 480, 3): a phone was turned
+    upright[300:550, 20:270] = cv2.resize(face, (250, 250), interpolation=cv2.INTER_AREA)
+    for report in play(live, iter([upright] * 5), 0.25):
+        assert (report.width, report.height) == (480, 640)
+        assert [f.track for f in report.faces] == [1], "nothing at a place of the other size"
+        assert report.faces[0].box[0] < 150
+
+
+@pytest.mark.parametrize("man_is_in_front", [True, False])
+def test_numbers_survive_a_quick_crossing(
+    man_is_in_front: bool, live: LiveAnalyzer, face: Picture, man: Picture
+) -> None:
+    def crossing() -> Iterator[Picture]:
+        for i in range(28):
+            two = ((face, 10 + 14 * i, 100, 200), (man, 420 - 14 * i, 90, 200))
+            yield scene(*(two if man_is_in_front else two[::-1]))
+
+    reports = play(live, crossing())
+    assert [f.track for f in reports[5].faces] == [1, 2]
+    assert [f.track for f in reports[-1].faces] == [2, 1]
+    assert len(live._people) == 2
+
+
+def test_somebody_else_in_the_same_place_gets_a_number_of_their_own(
+    live: LiveAnalyzer, face: Picture, man: Picture
+) -> None:
     play(live, iter([scene((face, 150, 80, 330))] * 10))
     later = play(live, iter([scene((man, 150, 60, 380))] * 30), 0.6)
     assert [f.track for f in later[-1].faces] == [2]
@@ -145,6 +185,9 @@ def test_people_are_forgotten_after_a_while(live: LiveAnalyzer, face: Picture) -
     [
         (lambda live: live(scene(), -1.0), VideoError),
         (lambda live: live(scene(), float("nan")), VideoError),
+        (lambda live: live(scene(), "2.0"), VideoError),  # type: ignore[arg-type]
+        (lambda live: live(scene(), None), VideoError),  # type: ignore[arg-type]
+        (lambda live: live(scene(), 10**400), VideoError),
         (lambda live: live(b"no picture", 2.0), UnreadableImage),
         (lambda live: live(np.zeros((4000, 4000, 3), np.uint8), 2.0), ImageTooLarge),
     ],
@@ -156,6 +199,16 @@ def test_bad_frames_are_told_and_do_no_harm(
     with pytest.raises(error):
         call(live)
     assert [f.track for f in live(scene((face, 0, 0, 300)), 3.0).faces] == [1]
+
+
+def test_a_time_that_is_none_is_told_in_a_sentence_of_its_own(live: LiveAnalyzer) -> None:
+    with pytest.raises(VideoError, match="nan is no time: give seconds"):
+        live(scene(), float("nan"))
+
+
+def test_reports_are_plain_numbers_whatever_the_timestamp_is(live: LiveAnalyzer, face: Picture) -> None:
+    live(scene((face, 0, 0, 300)), np.float32(0.0))  # type: ignore[arg-type]
+    json.dumps(live(scene(), np.float32(0.1)).to_dict())  # type: ignore[arg-type]
 
 
 def test_a_haar_analyzer_is_followed_by_mtcnn_all_the_same(face: Picture) -> None:

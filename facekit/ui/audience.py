@@ -9,7 +9,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from facekit.errors import FacekitError, ImageTooLarge
-from facekit.images import read_image
+from facekit.images import read_image, size_of
 from facekit.ui.engine import Engine
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _check_side(*sides: int) -> None:
+    if max(sides) > MAX_FRAME_SIDE:
+        raise ImageTooLarge(f"A live frame may be {MAX_FRAME_SIDE} pixels wide: send smaller ones.")
 
 
 class _Viewer:
@@ -75,7 +80,7 @@ class Audience:
         Raises:
             AudienceFull: all seats are taken.
             ImageError: the frame cannot be used.
-            VideoError: its time is before that of the last one.
+            VideoError: its time is no finite number, or before that of the last one.
             Busy: too many are waiting for the networks.
         """
         if len(frame) > MAX_FRAME_BYTES:
@@ -85,9 +90,9 @@ class Audience:
                 return None
             sleep(max(0.0, _SHORTEST - (monotonic() - seat.seen)))
             seat.seen = monotonic()
+            _check_side(*size_of(frame))  # some hundred bytes may become megabytes
             pixels = read_image(frame)
-            if max(pixels.shape[:2]) > MAX_FRAME_SIDE:
-                raise ImageTooLarge(f"A live frame may be {MAX_FRAME_SIDE} pixels wide: send smaller ones.")
+            _check_side(*pixels.shape[:2])
             with self.engine.analyzer("", "", viewer) as analyzer:
                 from facekit.live import LiveAnalyzer
 

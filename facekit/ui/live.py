@@ -34,22 +34,31 @@ def _server_functions(engine: Engine, audience: Audience) -> list[Callable[..., 
 
     def live_frame(request: dict[str, Any]) -> dict[str, Any]:
         """A "frame" of "viewer" at "time" to the faces in it; "expression" only if it is asked for."""
-        return or_error(lambda: _look(audience, request))
+        return or_error(lambda: _look(audience, _fields(request)))
 
     async def live_leave(request: dict[str, Any]) -> None:
         """Forget "viewer"."""
-        audience.leave(str(request.get("viewer")))
+        audience.leave(str(_fields(request).get("viewer")))
 
     return [live_status, live_frame, live_leave]
+
+
+def _fields(request: Any) -> dict[str, Any]:
+    """What was sent, where it is an object: anybody may send anything."""
+    return request if isinstance(request, dict) else {}
 
 
 def _look(audience: Audience, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.ui.render import bytes_from_url
 
     viewer, time = str(request.get("viewer") or ""), request.get("time")
-    if not 16 <= len(viewer) <= 64 or not isinstance(time, int | float):
-        raise VideoError("This page has lost its place in the video: load it again.")
-    report = audience.look(viewer, bytes_from_url(str(request.get("frame", "")), MAX_FRAME_BYTES), float(time))
+    frame = bytes_from_url(str(request.get("frame", "")), MAX_FRAME_BYTES)
+    try:
+        if not 16 <= len(viewer) <= 64 or not isinstance(time, int | float):
+            raise VideoError
+        report = audience.look(viewer, frame, time)
+    except VideoError:
+        raise VideoError("This page has lost its place in the video: load it again.") from None
     if report is None:
         return {"skipped": True}
     answer = report.to_dict()

@@ -277,3 +277,170 @@ def test_unexpected_server_error_is_told_and_passes(page: Any, fail_at: Callable
     page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=The server did not answer")
     page.unroute_all()
     page.wait_for_selector(f"{ROOT} [data-part=hint]", state="hidden")
+
+
+def test_what_was_seen_last_is_not_shown_for_ever(page: Any, fail_at: Callable[..., None]) -> None:
+    start(page)
+    page.route("**/component_server/", lambda _: None)  # no answer, and no error
+    page.wait_for_selector(f"{ROOT} [data-part=nobody]", state="visible")
+    page.wait_for_timeout(700)
+    assert overlay_is_empty(page) and "0 faces" in page.inner_text(f"{ROOT} [data-part=line]")
+    page.click(f"{ROOT} [data-do=stop]")
+    page.unroute_all()
+    start(page)
+    fail_at(page, "live_frame")
+    page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=The server did not answer")
+    assert page.is_visible(f"{ROOT} [data-part=nobody]")
+
+
+def test_a_paused_picture_is_read_once_more_and_follows_the_language(page: Any) -> None:
+    start(page)
+    page.evaluate("""() => {
+        window.read = 0;
+        const encode = HTMLCanvasElement.prototype.toDataURL;
+        HTMLCanvasElement.prototype.toDataURL = function (...how) {
+            window.read += document.querySelector(".fk-live").dataset.state === "paused";
+            return encode.apply(this, how);
+        };
+    }""")
+    page.click(f"{ROOT} [data-do=pause]")
+    page.wait_for_function("read === 1")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("read") == 1
+    page.click("[data-language=it]")
+    assert page.inner_text(f"{ROOT} [data-part=line]") == "1 volto"
+    assert page.inner_text(f"{ROOT} [data-do=pause]") == "Riprendi"
+
+
+def test_a_paused_camera_stays_off_when_the_tab_is_shown_again(page: Any) -> None:
+    start(page)
+    page.click(f"{ROOT} [data-do=pause]")
+    page.click("#facekit-tabs button[data-tab-id=about]")
+    page.wait_for_function(f"!document.querySelector('{ROOT} video').srcObject")
+    page.click("#facekit-tabs button[data-tab-id=live]")
+    page.wait_for_timeout(1000)
+    assert page.get_attribute(ROOT, "data-state") == "off" and not is_on(page)
+
+
+def test_the_keyboard_goes_on_where_the_start_button_was(page: Any) -> None:
+    page.focus(f"{ROOT} [data-do=start]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{ROOT}[data-state=on]")
+    page.wait_for_function("document.activeElement.dataset.do === 'pause'")
+
+
+def test_a_chosen_camera_that_is_gone_gives_way_to_another(page: Any) -> None:
+    start(page)
+    cameras = page.locator(f"{ROOT} [data-part=cameras]")
+    page.click(f"{ROOT} [data-part=options] summary")
+    choose = """select => {
+        select.append(new Option("USB", "pulled out"));
+        select.value = "pulled out";
+        select.dispatchEvent(new Event("change"));
+    }"""
+    cameras.evaluate(choose)
+    page.wait_for_function(f"!!document.querySelector('{ROOT} video').srcObject?.active")
+    page.wait_for_selector(f"{ROOT}[data-state=on]")
+    page.wait_for_function("document.querySelectorAll('.fk-live [data-part=cameras] option').length === 1")
+    page.click(f"{ROOT} [data-do=stop]")
+    cameras.evaluate(choose)
+    page.wait_for_timeout(300)
+    assert page.get_attribute(ROOT, "data-state") == "off", "choosing one does not switch it on"
+    start(page)
+
+
+def test_a_camera_that_is_plugged_in_can_be_chosen(page: Any) -> None:
+    cameras = page.locator(f"{ROOT} [data-part=cameras]")
+    assert cameras.is_disabled(), "nothing to choose from yet"
+    start(page)
+    page.evaluate("""() => {
+        const devices = ["one", "two"].map((deviceId) => ({ kind: "videoinput", deviceId, label: deviceId }));
+        navigator.mediaDevices.enumerateDevices = async () => devices;
+        navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+    }""")
+    page.wait_for_function(f"document.querySelectorAll('{ROOT} [data-part=cameras] option').length === 2")
+    assert cameras.is_enabled()
+
+
+def test_options_open_inside_the_window(page: Any) -> None:
+    start(page)
+    page.click(f"{ROOT} [data-part=options] summary")
+    bottom = f"document.querySelector('{ROOT} .fk-options-panel').getBoundingClientRect().bottom"
+    page.wait_for_function(f"{bottom} <= innerHeight + 1")
+
+
+def test_an_error_follows_the_language(camera: Any, server: Any) -> None:
+    fails = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+    page = visit(camera, server, script=fails)
+    page.click(f"{ROOT} [data-do=start]")
+    page.wait_for_selector(f"{ROOT} [data-part=hint] >> text=was refused")
+    page.click("[data-language=es]")
+    assert "Se denegó la cámara" in page.inner_text(f"{ROOT} [data-part=hint]")
+    page.context.close()
+
+
+def test_networks_that_could_not_be_loaded_are_still_told_when_the_camera_runs(camera: Any, server: Any) -> None:
+    page = camera.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(SLOW)
+
+    def answer(route: Any) -> None:
+        failed = route.request.post_data_json["fn_name"] == "live_status"
+        route.fulfill(json={"state": "failed", "failure": "Damaged: get it anew."}) if failed else route.continue_()
+
+    page.route("**/component_server/", answer)
+    page.goto(server.url + "/?live")
+    hint = page.locator(f"{ROOT} [data-part=hint]")
+    hint.filter(has_text="Damaged").wait_for()
+    page.click(f"{ROOT} [data-do=start]")
+    page.wait_for_selector(f"{ROOT}[data-state=on]")
+    assert hint.inner_text() == "Damaged: get it anew."
+    page.context.close()
+
+
+@pytest.mark.parametrize("kept", ["{}", "5", "null", "no JSON", '["Smiling", "Nonsense", 7]'])
+def test_switches_that_cannot_be_read_are_those_of_the_first_visit(kept: str, camera: Any, server: Any) -> None:
+    page = visit(camera, server, script=f"localStorage.setItem('facekit-live', {json.dumps(kept)});")
+    assert page.get_attribute(f"{ROOT} [data-name=Smiling]", "aria-pressed") == "true"
+    page.context.close()
+
+
+def test_a_page_that_the_browser_kept_asks_as_before(page: Any) -> None:
+    seen = page.evaluate("""() => {
+        const before = fetch;
+        dispatchEvent(new Event("pagehide"));
+        const leaving = fetch;
+        dispatchEvent(new Event("pageshow"));
+        return [leaving === before, fetch === before];
+    }""")
+    assert seen == [False, True], "requests that outlive a page are too small for a photo"
+
+
+def test_a_tick_is_seen(page: Any) -> None:
+    page.click(f"{ROOT} [data-part=options] summary")
+    mirror = page.locator(f"{ROOT} [data-part=mirror]")
+    ticked = mirror.screenshot()
+    mirror.uncheck()
+    page.mouse.move(0, 0)
+    assert mirror.screenshot() != ticked
+
+
+def test_labels_are_whole_on_a_phone(camera: Any, server: Any) -> None:
+    spy = """
+        window.cut = 0;
+        window.words = new Set();
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (words, x, y) {
+            window.words.add(words);
+            window.cut += x < 0 || x + this.measureText(words).width > this.canvas.clientWidth;
+            write.call(this, words, x, y);
+        };
+    """
+    page = visit(camera, server, "/?live&classroom&lang=it", spy)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate(
+        f"document.querySelectorAll('{ROOT} .fk-live-switch[aria-pressed=false]').forEach((one) => one.click())"
+    )
+    start(page)
+    page.wait_for_function("[...words].some((row) => row.includes('bocca socchiusa'))")
+    assert page.evaluate("cut") == 0
+    page.context.close()

@@ -27,8 +27,9 @@
   facekit.ownName = () => crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("-");
   // A last request, which outlives the page.
   facekit.onLeaving = (tell) => addEventListener("pagehide", () => {
-    const plain = window.fetch;
-    window.fetch = (url, options) => plain(url, { ...options, keepalive: true });
+    const plain = window.fetch.plain ?? window.fetch;
+    window.fetch = Object.assign((url, options) => plain(url, { ...options, keepalive: true }), { plain });
+    addEventListener("pageshow", () => { window.fetch = plain; }, { once: true });  // browsers keep pages: a photo is too large for such a request
     tell();
   });
   const AREAS = {

@@ -4,6 +4,7 @@
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const SIDE = 640, QUALITY = 0.75;  // of the frames that go up
   const MOST = 30, DRAWN = 35;  // analyses and drawings a second
+  const STALE = 3000;  // milliseconds without an answer after which the last one is no longer shown
   const KEPT = "facekit-live";  // what is remembered of the switches, in this browser
   const FIRST = ["age", "gender", "expression", "Smiling", "Eyeglasses", "Wearing_Hat", "Young", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald", "Wearing_Lipstick", "Mustache"];
   const DEFAULT = ["age", "gender", "Smiling", "Eyeglasses", "Wearing_Hat", "Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald"];
@@ -17,14 +18,19 @@
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
     const viewer = facekit.ownName();
-    const now = { state: "off", run: 0, camera: "", engine: "warming", report: null, told: "" };
-    let drawn = 0;
+    const now = { state: "off", run: 0, camera: "", engine: "warming", failure: "", hint: null, report: null, told: "" };
+    let drawn = 0, answered = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
     const shown = new Set(remembered());
     const visible = () => root.isConnected && root.offsetParent !== null;
 
     const ask = (fn, request = {}) => facekit.ask(server, fn, { viewer, ...request });
-    function hint(text) { if (part("hint").textContent !== text) part("hint").textContent = text; part("hint").hidden = !text; }
+    function hint(words) {  // a function, so that it follows the language
+      now.hint = words ?? null;
+      const text = words?.() ?? now.failure;
+      if (part("hint").textContent !== text) part("hint").textContent = text;
+      part("hint").hidden = !text;
+    }
     function show(state) {
       now.state = root.dataset.state = state;
       const on = state === "on" || state === "paused";
@@ -41,24 +47,31 @@
 
     // ---- the camera
     const REFUSED = { NotAllowedError: "refused", SecurityError: "refused", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "used", AbortError: "used" };
-    async function open() {
+    async function open(focused = document.activeElement) {
       if (!navigator.mediaDevices?.getUserMedia) return refuse("insecure");
       if (!facekit.camera.readable) return refuse("blurred");
-      const run = ++now.run;
-      hint("");
+      const run = ++now.run, wanted = now.camera;
+      hint();
       show("starting");
       facekit.camera.stop(video);
       let stream;
       try {
-        stream = await facekit.camera.ask(now.camera ? { deviceId: { exact: now.camera } } : undefined);
-      } catch (error) { return run === now.run && refuse(REFUSED[error.name] ?? "failed"); }
+        stream = await facekit.camera.ask(wanted ? { deviceId: { exact: wanted } } : undefined);
+      } catch (error) {
+        if (run !== now.run) return;
+        if (!wanted || REFUSED[error.name] !== "none") return refuse(REFUSED[error.name] ?? "failed");
+        now.camera = "";  // it was pulled out: any other one
+        return open(focused);
+      }
       if (run !== now.run) return stream.getTracks().forEach((track) => track.stop());
       video.srcObject = stream;
       stream.getVideoTracks()[0].addEventListener("ended", () => { if (run === now.run) refuse("lost"); });
       try { await video.play(); } catch { return run === now.run && refuse("failed"); }
       if (run !== now.run) return;
       fit();
+      answered = performance.now();
       show("on");
+      if (focused?.dataset.do === "start" && [focused, document.body].includes(document.activeElement)) root.querySelector('[data-do="pause"]').focus({ preventScroll: true });
       cameras();
       count(run);
       draw(run);
@@ -66,15 +79,14 @@
     }
     function refuse(why) {
       stop();
-      hint(t("live.error." + why));
+      hint(() => t("live.error." + why));
       root.querySelector('[data-do="start"]').focus();
     }
     function stop() {
       now.run++;
       facekit.camera.stop(video);
       overlay.clear();
-      now.report = null;
-      people();
+      nothing();
       show("off");
       ask("live_leave");
     }
@@ -108,26 +120,37 @@
       return canvas.toDataURL("image/jpeg", QUALITY);
     }
     async function analyse(run) {
+      let still = false;  // a paused picture is read once more: its boxes belong to it and not to the one before
       while (run === now.run) {
         if (!visible()) return leaveTab(run);
-        if (document.hidden || now.state !== "on" || now.engine !== "ready" || video.readyState < 2) { await wait(100); continue; }
+        still &&= now.state === "paused";
+        if (document.hidden || still || now.engine !== "ready" || video.readyState < 2) { await wait(100); continue; }
+        still = now.state === "paused";
         const time = performance.now(), frame = grab();
         const answer = await ask("live_frame", { frame, time: time / 1000, expression: shown.has("expression") });
-        if (run !== now.run || now.state !== "on") continue;
-        hint(answer.error ? facekit.errorText(answer) : "");
-        if (answer.error) { await wait(1500); continue; }
-        if (!answer.skipped) take(answer, time);
+        if (run !== now.run) continue;
+        hint(answer.error ? () => facekit.errorText(answer) : undefined);
+        if (answer.error) { nothing(); await wait(1500); continue; }
+        if (answer.skipped) still = false;
+        else take(answer, time);
         await wait(1000 / MOST - (performance.now() - time));
       }
     }
     function take(answer, time) {
       overlay.take(answer);
       now.report = answer;
-      analyses.add(performance.now());
+      analyses.add(answered = performance.now());
       requestAnimationFrame(() => latency.add(performance.now() - time));
     }
+    function nothing() {  // nobody is known to be in view any more
+      overlay.take({ faces: [] });
+      now.report = null;
+      people();
+    }
     async function leaveTab(run) {  // another tab of the page was chosen: the camera is closed until this one is shown again
+      const on = now.state === "on";
       stop();
+      if (!on) return;
       for (; !visible(); await wait(200)) if (!root.isConnected || now.run !== run + 1) return;
       if (now.run === run + 1) open();
     }
@@ -148,14 +171,19 @@
       const said = now.state === "on" ? t(faces.length === 1 ? "line.faces.one" : "line.faces", { n: faces.length }) : "";
       if (said !== now.told) part("said").textContent = now.told = said;
     }
-    function figures() {
-      if (now.state === "on") {
+    function strip() {
+      const on = now.state === "on";
+      if (on && performance.now() - answered > STALE) nothing();
+      if (on || now.state === "paused") {
         const n = overlay.count, number = new Intl.NumberFormat(facekit.language, { maximumFractionDigits: 0 });
-        Object.assign(root.dataset, { pictures: pictures.value.toFixed(1), analyses: analyses.value.toFixed(1), latency: latency.value.toFixed(0) });
-        part("line").textContent = [t(n === 1 ? "line.faces.one" : "line.faces", { n }), t("live.pictures", { n: number.format(pictures.value) }),
-          t("live.analyses", { n: number.format(analyses.value) }), t("live.latency", { n: number.format(latency.value) })].join(" · ");
+        if (on) Object.assign(root.dataset, { pictures: pictures.value.toFixed(1), analyses: analyses.value.toFixed(1), latency: latency.value.toFixed(0) });
+        part("line").textContent = [t(n === 1 ? "line.faces.one" : "line.faces", { n }), on && t("live.pictures", { n: number.format(pictures.value) }),
+          on && t("live.analyses", { n: number.format(analyses.value) }), on && t("live.latency", { n: number.format(latency.value) })].filter(Boolean).join(" · ");
         people();
       }
+    }
+    function figures() {
+      strip();
       if (element.isConnected) setTimeout(figures, 400);
     }
     const words = (name) => facekit.has("live.name." + name) ? t("live.name." + name) : facekit.attributeName(name);
@@ -176,7 +204,7 @@
       people();
     }
     function remembered() {
-      try { return JSON.parse(localStorage.getItem(KEPT)) ?? DEFAULT; } catch { return DEFAULT; }
+      try { return [...JSON.parse(localStorage.getItem(KEPT))]; } catch { return DEFAULT; }
     }
     function remember() {
       try { localStorage.setItem(KEPT, JSON.stringify([...shown])); } catch { /* private window: not remembered */ }
@@ -190,9 +218,9 @@
 
     const actions = {
       start: open,
-      stop() { hint(""); stop(); root.querySelector('[data-do="start"]').focus(); },
+      stop() { hint(); stop(); root.querySelector('[data-do="start"]').focus(); },
       pause() {
-        if (now.state === "paused") { video.play(); show("on"); } else { video.pause(); show("paused"); }
+        if (now.state === "paused") { video.play(); answered = performance.now(); show("on"); } else { video.pause(); show("paused"); }
       },
       async snapshot() {
         const blob = await facekit.camera.take(video);
@@ -201,7 +229,9 @@
       },
     };
     root.addEventListener("click", (event) => actions[event.target.closest("[data-do]")?.dataset.do]?.());
-    part("cameras").addEventListener("change", (event) => { now.camera = event.target.value; open(); });
+    part("cameras").addEventListener("change", (event) => { now.camera = event.target.value; if (now.state !== "off") open(); });
+    navigator.mediaDevices?.addEventListener("devicechange", () => now.state !== "off" && cameras());
+    part("options").addEventListener("toggle", () => part("options").open && part("options").lastElementChild.scrollIntoView({ block: "nearest" }));
     part("mirror").addEventListener("change", (event) => { overlay.look.mirror = event.target.checked; root.dataset.mirror = event.target.checked; });
     part("classroom").addEventListener("change", (event) => classroom(event.target.checked));
     video.addEventListener("resize", fit);
@@ -213,14 +243,14 @@
         status = await ask("live_status");
         now.engine = status.state || now.engine;
         warm();
-        if (status.state === "failed") return hint(status.failure);
+        if (status.state === "failed") { now.failure = status.failure; return hint(now.hint); }
         if (status.state === "ready" || !element.isConnected) return;
       }
     }
     overlay.look.shown = shown;
     root.dataset.mirror = true;
     classroom(new URLSearchParams(location.search).has("classroom"));
-    facekit.onLanguage(() => { switches(); show(now.state); delete part("people").dataset.words; people(); });
+    facekit.onLanguage(() => { switches(); show(now.state); delete part("people").dataset.words; people(); strip(); hint(now.hint); if (now.state !== "off") cameras(); });
     facekit.translate(root);
     switches();
     show("off");

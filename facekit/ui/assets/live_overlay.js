@@ -5,6 +5,12 @@
   const MOST = 3;  // attributes in a label
   const rounded = (pen, x, y, w, h, r) => { pen.beginPath(); pen.roundRect ? pen.roundRect(x, y, w, h, r) : pen.rect(x, y, w, h); };
 
+  // Words in as many lines as they need, so that none is cut off.
+  const lines = (pen, words, room) => words.reduce((rows, word) => {
+    const longer = [...rows.slice(-1), word].join("  ·  ");
+    return rows.length && pen.measureText(longer).width <= room ? [...rows.slice(0, -1), longer] : [...rows, word];
+  }, []);
+
   // The words for a face: a line for age and gender, one for what else is switched on and sure. Short: nothing unsure.
   facekit.liveWords = (face, shown, short = false) => {
     const has = (name) => shown.has(name);
@@ -58,9 +64,9 @@
         pen.stroke();
       }
       const [first, second] = facekit.liveWords(face, look.shown, true);
-      const lines = [[track, ...first].join("  ·  "), second.slice(0, MOST).join("  ·  ")].filter(Boolean);
       pen.font = `600 ${size}px system-ui, sans-serif`;
-      const width = Math.max(...lines.map((words) => pen.measureText(words).width)) + 2 * pad, height = lines.length * line + pad;
+      const rows = [[track, ...first], second.slice(0, MOST)].flatMap((words) => lines(pen, words, w - 8 - 2 * pad));
+      const width = Math.max(...rows.map((words) => pen.measureText(words).width)) + 2 * pad, height = rows.length * line + pad;
       const x = Math.max(4, Math.min((x1 + x2 - width) / 2, w - width - 4));
       const y = y2 + 6 + height <= h ? y2 + 6 : y1 - 6 - height >= 0 ? y1 - 6 - height : h - height - 4;
       pen.fillStyle = "rgba(18,22,20,.84)";
@@ -68,7 +74,7 @@
       pen.fill();
       pen.fillStyle = "#fff";
       pen.textBaseline = "middle";
-      lines.forEach((words, i) => pen.fillText(words, x + pad, y + pad / 2 + (i + 0.5) * line));
+      rows.forEach((words, i) => pen.fillText(words, x + pad, y + pad / 2 + (i + 0.5) * line));
       pen.globalAlpha = 1;
     }
 
