@@ -29,7 +29,14 @@ from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
 from training.network import build_network, check_sizes, last_size, parent_of, view_size
-from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
+from training.optimizer import (
+    add_variances,
+    build_optimizer,
+    learning_rate,
+    matched,
+    set_learning_rate,
+    weight_penalty,
+)
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
 from training.runs import finished_run, out_of_patience, provenance, run_folder
@@ -50,7 +57,7 @@ class Loop:
         recipe, folder, network, model, ema, accelerator: what trains, and where it is written. `model` is the network,
             or what follows its frozen layers, wrapped for several processes.
         epoch, step: finished epochs, and steps over all of them.
-        losses: the mean loss of every task over the present epoch, as of the last look at it.
+        losses: the mean loss of every task over the present epoch, as of the last look at it, and the weights' penalty.
         record: the last epoch's line of `log.jsonl`.
         parent: the commit on the Hub that the weights began with, see `network.parent_of`.
     """
@@ -75,6 +82,7 @@ class Loop:
         self.network = model = build_network(recipe, start).to(device).to(memory_format=torch.channels_last)
         check_sizes(model, recipe)
         optimizer = build_optimizer(model, recipe)
+        self.penalized = matched(model, recipe.optimizer.l2, "l2")
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
         count = sum(map(len, train))
@@ -170,7 +178,7 @@ class Loop:
                 x = self.pictures.to_input(views, self.accelerator.device)  # (B, 3, h, w), or maps
                 with self.accelerator.autocast():
                     logits = self.model(x)
-                losses = self.criterion(logits, targets)
+                losses = self.criterion(logits, targets) | weight_penalty(self.network, self.penalized)
                 self.accelerator.backward(torch.stack(list(losses.values())).sum())
                 for variance in self.criterion.log_variances.values():  # not in the model, so nobody averages them
                     if variance.grad is not None:
@@ -237,6 +245,8 @@ class Loop:
         size = view_size(self.recipe, self.epoch - 1)
         device = self.accelerator.device
         figures, losses = validate(self.ema.module, self.criterion, self.validation, size, device)
+        penalty = weight_penalty(self.ema.module, self.penalized)
+        losses |= {name: round(value.item(), 6) for name, value in penalty.items()}
         learned = {"learned_weights": self.criterion.learned_weights()} if self.recipe.losses.uncertainty else {}
         return {
             "epoch": self.epoch,

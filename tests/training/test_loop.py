@@ -159,6 +159,19 @@ def test_learned_weights_of_the_losses_are_logged_and_resumed(tmp_path: Path) ->
     assert second < first == pytest.approx(np.exp(-4 * 0.05), rel=0.01)  # four steps of Adam, as the loss is above 1/2
 
 
+def test_penalized_weights_shrink_and_count_in_both_losses(tmp_path: Path) -> None:
+    norms, lines = [], []
+    for name, strengths in (("free", {}), ("held", {"heads.age.*": 0.1})):
+        loop = make_loop(tiny(tmp_path, ema=0, optimizer={"name": "adam", "l2": strengths}), tmp_path / name)
+        loop.run()
+        norms.append(sum(p.square().sum().item() for p in loop.network.heads["age"].parameters()))
+        lines.append(json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]))
+    assert norms[1] < 0.9 * norms[0]
+    assert lines[1]["validation_loss"]["weight penalty"] == pytest.approx(0.1 * norms[1], abs=1e-5)
+    assert lines[1]["loss"]["weight penalty"] > 0
+    assert not any("weight penalty" in lines[0][key] for key in ("loss", "validation_loss"))
+
+
 def test_batches_may_make_an_update_together(tmp_path: Path) -> None:
     """Four pictures twice give the update that the same eight give at once, in a net without batch statistics."""
     ends = []
