@@ -39,7 +39,7 @@ from training.optimizer import (
 )
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
-from training.runs import finished_run, out_of_patience, provenance, run_folder
+from training.runs import SPLITS, finished_run, out_of_patience, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
@@ -270,7 +270,7 @@ class Loop:
             tasks=self.recipe.tasks,
             framing=self.recipe.framing,
             input_size=last_size(self.recipe),
-            training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
+            training={**provenance(self.recipe, self.folder), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
 
@@ -302,7 +302,7 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
             shutil.rmtree(folder)  # nothing was learned in it
         raise
     if state.is_main_process:
-        write_splits(folder / "splits.json", recipe, train, validation)
+        write_splits(folder / SPLITS, recipe, train, validation)
     add_alarms(loop)
     if track:
         add_curves(loop)

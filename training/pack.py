@@ -20,6 +20,7 @@ from facekit.shipped import GENERATOR
 from training.diversity import kept_generators
 from training.gan import GAP, PIPELINE, SHEETS
 from training.generator_card import generator_card
+from training.runs import SPLITS
 from training.state import read_log, whole_folder
 
 FARTHEST: Final = 2
@@ -70,7 +71,7 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
 def _shares(run: Path) -> dict[str, Any]:
     """The field "shares" for training.json: those of `splits.json`, where the run trains on one set and tells them."""
     try:
-        entries = json.loads((run / "splits.json").read_bytes())
+        entries = json.loads((run / SPLITS).read_bytes())
     except FileNotFoundError:
         return {}
     told = [entry.get("shares") for entry in entries if entry["split"] == "train"]

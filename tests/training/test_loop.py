@@ -63,6 +63,13 @@ def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pyte
         ("generated", "validation", 32),
     ]
     assert "63.png" in entries[0]["files"]
+    made = read_checkpoint(best).config.training
+    assert made["pictures"] == 64
+    other = fit(tiny(tmp_path, epochs=1, steps=2, seed=1))
+    assert read_checkpoint(other).config.training["splits"] == made["splits"], "the same pictures"
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(31, 1)]))
+    other = fit(tiny(tmp_path, epochs=1, steps=1))
+    assert read_checkpoint(other).config.training["splits"] != made["splits"], "one picture fewer in validation"
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
