@@ -283,14 +283,15 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     """Prepare the data, train, calibrate on validation, and return the folder of the finished checkpoint.
 
     Args:
-        resume: go on in the newest run folder of this recipe from its last whole epoch.
+        resume: go on in the newest run folder of this recipe from its last whole epoch, and so with the recipe that it
+            starts from.
         track: draw live curves, which `training.curves.watch` shows.
     """
     from training.calibrate import calibrate_checkpoint
     from training.curves import add_curves
     from training.monitors import add_alarms
 
-    recipe = _with_start(recipe)
+    recipe = _with_start(recipe, resume=resume)
     state = PartialState()
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
@@ -320,14 +321,18 @@ def train_mode(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def _with_start(recipe: Recipe) -> Recipe:
-    """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first."""
+def _with_start(recipe: Recipe, *, resume: bool) -> Recipe:
+    """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first.
+
+    Args:
+        resume: go on with its run that was stopped, if there is one.
+    """
     if recipe.init is None or not recipe.init.startswith(FROM_RECIPE):
         return recipe
     first = load_recipe(recipe.init.removeprefix(FROM_RECIPE), small=recipe.name.endswith(SMALL))
     shared = ("data_root", "cache", "runs", "precision", "workers")
     first = first.model_copy(update={field: getattr(recipe, field) for field in shared})
-    return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
+    return recipe.model_copy(update={"init": str(finished_run(first) or fit(first, resume=resume))})
 
 
 def _workers(recipe: Recipe, accelerator: Accelerator) -> int:

@@ -1,11 +1,14 @@
 """A tiny net on generated crops: one picture with a bright top is "smiling", one with a bright left half is old."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 import training.loop
@@ -16,6 +19,7 @@ from training.data.prepare import Prepared
 from training.loop import Loop, fit
 from training.network import parent_of
 from training.recipe import Recipe
+from training.state import read_log
 
 
 def generated(count: int, seed: int) -> Prepared:
@@ -110,6 +114,32 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     assert resumed.step == unbroken.step == 8
     for key, value in unbroken.ema.module.state_dict().items():
         assert torch.equal(value, resumed.ema.module.state_dict()[key]), key
+
+
+def test_a_resumed_run_goes_on_with_the_recipe_that_it_starts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tiny(tmp_path, name="first", epochs=3)
+    second = tiny(tmp_path, name="second", epochs=1, init="recipe:first")
+    monkeypatch.setattr(training.loop, "load_recipe", lambda name, **_: {"first": first}[name])
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(32, 1)]))
+    save_state = training.loop.save_state
+
+    def killed(
+        accelerator: Accelerator, folder: Path, record: dict[str, Any], write: Callable[[], None] | None
+    ) -> None:
+        save_state(accelerator, folder, record, write)
+        if record["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.loop, "save_state", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(second)
+    best = fit(second, resume=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"001-first", "002-second"}
+    assert [record["epoch"] for record in read_log(tmp_path / "001-first")] == [1, 2, 3]
+    assert read_checkpoint(best).config.training["recipe"]["init"] == str(tmp_path / "001-first" / "best")
 
 
 def test_a_start_from_the_hub_is_kept(tmp_path: Path) -> None:
