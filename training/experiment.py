@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from facekit.analyze import FaceAnalyzer
 from facekit.errors import DataError
 from training.data import splits_of
-from training.data.hub import is_address
 from training.evaluate import measure, read_prepared
 from training.loop import fit
 from training.questions import questions_of
 from training.recipe import DataSet, Recipe
 from training.records import Record
 from training.results import RECORDS
-from training.sets import load_test
+from training.sets import load_test, place_of
 from training.state import read_log
 
 EXPERIMENTS: Final = RECORDS / "experiments.jsonl"
@@ -31,8 +30,6 @@ _LEFT_OUT: Final = ("confusion", "damaged", "versions", "seed")
 
 def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -> list[Record]:
     """Fit `recipe` and evaluate the best checkpoint on the test split of every set of its data that has one.
-
-    Those on the Hub (`hub:owner/name`) are trained on only.
 
     Args:
         resume: go on in the newest run folder of this recipe.
@@ -74,7 +71,7 @@ def experiment(recipe: Recipe, *, resume: bool = False, resamples: int = 1000) -
 
 def _has_test(recipe: Recipe, part: DataSet) -> bool:
     """Whether `load_test` will find something."""
-    return not is_address(part.path) and "test" in splits_of(Path(recipe.data_root) / part.path)
+    return "test" in splits_of(place_of(recipe, part))
 
 
 def pack(right: NDArray[np.bool_]) -> str:

@@ -39,7 +39,7 @@ from training.data.prepare import MARGIN, Prepared
 from training.diversity import PIPELINE, Judge
 from training.precision import precision
 from training.recipe import GanRecipe
-from training.runs import provenance, run_folder
+from training.runs import SPLITS, provenance, run_folder
 from training.sets import load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state, saved_state, whole_folder
 
@@ -194,9 +194,10 @@ class GanLoop:
         return FaceGenerator(self.accelerator.unwrap_model(self.gan.drawing).eval())
 
     def _write_generator(self) -> None:
-        write_pipeline(self.folder / PIPELINE, self._pipeline(), self.recipe, self.epoch)
-        if self.epoch in self.recipe.snapshots:
-            write_pipeline(self.folder / f"epoch-{self.epoch:04d}", self._pipeline(), self.recipe, self.epoch)
+        kept = [f"epoch-{self.epoch:04d}"] if self.epoch in self.recipe.snapshots else []
+        made = provenance(self.recipe, self.folder) | {"epoch": self.epoch}
+        for name in (PIPELINE, *kept):
+            write_pipeline(self.folder / name, self._pipeline(), made)
 
     def _draw_sheet(self) -> None:
         sheet = Image.fromarray(contact_sheet(self._pipeline().draw(self.latents, self.chosen)))
@@ -236,7 +237,7 @@ def fit(recipe: GanRecipe, *, resume: bool = False) -> Path:
         if saved_state(folder) is None:
             shutil.rmtree(folder)  # nothing was learned in it
         raise
-    write_splits(folder / "splits.json", recipe, train, validation)
+    write_splits(folder / SPLITS, recipe, loop.pictures.sets, validation)
     return loop.run(resume=resume)
 
 
@@ -271,12 +272,11 @@ def networks(recipe: GanRecipe, known: NDArray[np.float32]) -> tuple[Generator, 
         raise RecipeError(f"Recipe {recipe.name}: its networks cannot be built: {error}.") from None
 
 
-def write_pipeline(folder: Path, pipeline: FaceGenerator, recipe: GanRecipe, epoch: int) -> None:
-    """Save a generator and how it was made; the folder is complete or not there at all."""
+def write_pipeline(folder: Path, pipeline: FaceGenerator, made: dict[str, Any]) -> None:
+    """Save a generator and how it was made, see `provenance`; the folder is complete or not there at all."""
     with whole_folder(folder) as part:
         pipeline.save_pretrained(part)
-        training = json.dumps(provenance(recipe) | {"epoch": epoch}, indent=1)
-        (part / TRAINING_FILE).write_text(training + "\n", encoding="utf-8")
+        (part / TRAINING_FILE).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 
 def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

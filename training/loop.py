@@ -29,10 +29,17 @@ from training.data.prepare import Prepared
 from training.frozen import MapDataset, Rest, cached_depth
 from training.losses import Criterion
 from training.network import build_network, check_sizes, last_size, parent_of, view_size
-from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
+from training.optimizer import (
+    add_variances,
+    build_optimizer,
+    learning_rate,
+    matched,
+    set_learning_rate,
+    weight_penalty,
+)
 from training.precision import precision
 from training.recipe import FROM_RECIPE, SMALL, Recipe, load_recipe
-from training.runs import finished_run, out_of_patience, provenance, run_folder
+from training.runs import SPLITS, finished_run, out_of_patience, provenance, run_folder
 from training.sets import fitted_to, load_sets, training_strata, write_splits
 from training.state import keep_records, load_state, save_state, saved_state
 from training.teacher import teacher_targets
@@ -50,7 +57,7 @@ class Loop:
         recipe, folder, network, model, ema, accelerator: what trains, and where it is written. `model` is the network,
             or what follows its frozen layers, wrapped for several processes.
         epoch, step: finished epochs, and steps over all of them.
-        losses: the mean loss of every task over the present epoch, as of the last look at it.
+        losses: the mean loss of every task over the present epoch, as of the last look at it, and the weights' penalty.
         record: the last epoch's line of `log.jsonl`.
         parent: the commit on the Hub that the weights began with, see `network.parent_of`.
     """
@@ -75,6 +82,7 @@ class Loop:
         self.network = model = build_network(recipe, start).to(device).to(memory_format=torch.channels_last)
         check_sizes(model, recipe)
         optimizer = build_optimizer(model, recipe)
+        self.penalized = matched(model, recipe.optimizer.l2, "l2")
         pictures = (train, recipe.augment, recipe.seed, view_size(recipe, 0))
         trained: torch.nn.Module = model
         count = sum(map(len, train))
@@ -170,7 +178,7 @@ class Loop:
                 x = self.pictures.to_input(views, self.accelerator.device)  # (B, 3, h, w), or maps
                 with self.accelerator.autocast():
                     logits = self.model(x)
-                losses = self.criterion(logits, targets)
+                losses = self.criterion(logits, targets) | weight_penalty(self.network, self.penalized)
                 self.accelerator.backward(torch.stack(list(losses.values())).sum())
                 for variance in self.criterion.log_variances.values():  # not in the model, so nobody averages them
                     if variance.grad is not None:
@@ -237,6 +245,8 @@ class Loop:
         size = view_size(self.recipe, self.epoch - 1)
         device = self.accelerator.device
         figures, losses = validate(self.ema.module, self.criterion, self.validation, size, device)
+        penalty = weight_penalty(self.ema.module, self.penalized)
+        losses |= {name: round(value.item(), 6) for name, value in penalty.items()}
         learned = {"learned_weights": self.criterion.learned_weights()} if self.recipe.losses.uncertainty else {}
         return {
             "epoch": self.epoch,
@@ -260,7 +270,7 @@ class Loop:
             tasks=self.recipe.tasks,
             framing=self.recipe.framing,
             input_size=last_size(self.recipe),
-            training={**provenance(self.recipe), **self.parent, "epoch": self.epoch},
+            training={**provenance(self.recipe, self.folder), **self.parent, "epoch": self.epoch},
         )
         write_checkpoint(self.folder / "best", self.ema.module, config)
 
@@ -273,14 +283,15 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
     """Prepare the data, train, calibrate on validation, and return the folder of the finished checkpoint.
 
     Args:
-        resume: go on in the newest run folder of this recipe from its last whole epoch.
+        resume: go on in the newest run folder of this recipe from its last whole epoch, and so with the recipe that it
+            starts from.
         track: draw live curves, which `training.curves.watch` shows.
     """
     from training.calibrate import calibrate_checkpoint
     from training.curves import add_curves
     from training.monitors import add_alarms
 
-    recipe = _with_start(recipe)
+    recipe = _with_start(recipe, resume=resume)
     state = PartialState()
     with state.main_process_first():  # one process crops, the others find the crops
         train, validation = load_sets(recipe)
@@ -292,7 +303,7 @@ def fit(recipe: Recipe, *, resume: bool = False, track: bool = False) -> Path:
             shutil.rmtree(folder)  # nothing was learned in it
         raise
     if state.is_main_process:
-        write_splits(folder / "splits.json", recipe, train, validation)
+        write_splits(folder / SPLITS, recipe, train, validation)
     add_alarms(loop)
     if track:
         add_curves(loop)
@@ -310,14 +321,18 @@ def train_mode(model: torch.nn.Module) -> None:
             module.eval()
 
 
-def _with_start(recipe: Recipe) -> Recipe:
-    """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first."""
+def _with_start(recipe: Recipe, *, resume: bool) -> Recipe:
+    """`init: recipe:NAME` as the checkpoint of that recipe's newest finished run; without one it is run first.
+
+    Args:
+        resume: go on with its run that was stopped, if there is one.
+    """
     if recipe.init is None or not recipe.init.startswith(FROM_RECIPE):
         return recipe
     first = load_recipe(recipe.init.removeprefix(FROM_RECIPE), small=recipe.name.endswith(SMALL))
     shared = ("data_root", "cache", "runs", "precision", "workers")
     first = first.model_copy(update={field: getattr(recipe, field) for field in shared})
-    return recipe.model_copy(update={"init": str(finished_run(first) or fit(first))})
+    return recipe.model_copy(update={"init": str(finished_run(first) or fit(first, resume=resume))})
 
 
 def _workers(recipe: Recipe, accelerator: Accelerator) -> int:

@@ -1,9 +1,11 @@
 """From a recipe to an optimizer, and the learning rate of every step."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from typing import Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from facekit.errors import RecipeError
 from training.losses import Criterion
@@ -11,6 +13,9 @@ from training.recipe import Recipe
 
 FACTOR = "factor"
 """Key of a parameter group's share of the learning rate; a group without it keeps a rate of its own."""
+
+PENALTY: Final = "weight penalty"
+"""What `weight_penalty` is called among the losses of the heads."""
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -20,20 +25,15 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         RecipeError: a pattern of `optimizer.rates` fits no parameter, or nothing is left to train.
     """
     chosen = recipe.optimizer
-    unused = set(chosen.rates)
+    factors = matched(model, chosen.rates, "rates")
     members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        pattern = next((pattern for pattern in chosen.rates if fnmatchcase(name, pattern)), None)
-        unused.discard(pattern or "")
-        factor = 1.0 if pattern is None else chosen.rates[pattern]
+        factor = factors.get(name, 1.0)
         if not factor:
             parameter.requires_grad_(False)
             continue
         decay = chosen.weight_decay if parameter.ndim > 1 else 0.0
         members.setdefault((factor, decay), []).append(parameter)
-    if unused:
-        names = ", ".join(dict.fromkeys(name.split(".")[0] for name, _ in model.named_parameters()))
-        raise RecipeError(f"Field optimizer.rates: nothing matches {sorted(unused)[0]!r}; names start with {names}.")
     if not members:
         raise RecipeError("Field optimizer.rates: every parameter is frozen, so there is nothing to train.")
     groups = [
@@ -50,6 +50,30 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         case "rmsprop":
             # Hinton's constants and Keras', not torch's, with which the first steps are ten times the rate
             return torch.optim.RMSprop(groups, lr=rate, alpha=0.9, eps=1e-7, momentum=chosen.momentum)
+
+
+def matched(model: nn.Module, patterns: Mapping[str, float], field: str) -> dict[str, float]:
+    """Names of parameters to the value of the first pattern that each fits; those that fit none are not in it.
+
+    Raises:
+        RecipeError: a pattern of the recipe's `optimizer.<field>` fits no parameter, or only ones that an earlier has.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    first = {name: next((pattern for pattern in patterns if fnmatchcase(name, pattern)), None) for name in names}
+    if unused := sorted(patterns.keys() - first.values()):
+        starts = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
+        raise RecipeError(f"Field optimizer.{field}: nothing matches {unused[0]!r}; names start with {starts}.")
+    return {name: patterns[pattern] for name, pattern in first.items() if pattern is not None}
+
+
+def weight_penalty(model: nn.Module, strengths: Mapping[str, float]) -> dict[str, Tensor]:
+    """What `optimizer.l2` adds to the loss: a scalar by `PENALTY`; nothing where nothing is penalized.
+
+    Args:
+        strengths: names of parameters of `model` to the factor of the sum of their squares, as `matched` gives them.
+    """
+    terms = [strength * model.get_parameter(name).square().sum() for name, strength in strengths.items()]
+    return {PENALTY: torch.stack(terms).sum()} if terms else {}
 
 
 def add_variances(optimizer: torch.optim.Optimizer, criterion: Criterion, recipe: Recipe) -> None:

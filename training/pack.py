@@ -17,9 +17,11 @@ from facekit.generate import FaceGenerator
 from facekit.growth import GROWTH, LOG_FILE, TRAINING_FILE
 from facekit.lab.eye import EYE
 from facekit.shipped import GENERATOR
+from facekit.whole_file import cannot_write
 from training.diversity import kept_generators
 from training.gan import GAP, PIPELINE, SHEETS
 from training.generator_card import generator_card
+from training.runs import SPLITS
 from training.state import read_log, whole_folder
 
 FARTHEST: Final = 2
@@ -31,6 +33,8 @@ _COMPARED: Final = 64
 
 def pack(run: Path, folder: Path, name: str | None = None) -> int:
     """Write the newest generator of a GAN's run as a checkpoint; the folder is complete or not there at all.
+
+    Folders above it are made if need be.
 
     Convolutions are stored as float16, all else as it is; everything is read back as float32. `growth/` gets pictures
     of all epochs, and the weights of those that the run kept (recipe field `snapshots`). What can be chosen gets the
@@ -47,6 +51,7 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
         DataError: `run` holds no generator, or no sheets.
         CheckpointError: its generator cannot be read.
         TrainingError: the pictures differ by more than `FARTHEST`.
+        FacekitError: the folders above it cannot be made.
     """
     sheets = sorted((run / SHEETS).glob("*.png"))
     if not sheets or not (run / PIPELINE / GENERATOR.files[0]).is_file():
@@ -54,6 +59,10 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
     training = json.loads((run / PIPELINE / TRAINING_FILE).read_bytes())
     training |= _shares(run)
     log = [record for record in read_log(run) if record["epoch"] <= training["epoch"]]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
     with whole_folder(folder) as part:
         difference = _write_generator(run / PIPELINE, part, emphasized=True)
         for epoch, kept in kept_generators(run).items():
@@ -70,7 +79,7 @@ def pack(run: Path, folder: Path, name: str | None = None) -> int:
 def _shares(run: Path) -> dict[str, Any]:
     """The field "shares" for training.json: those of `splits.json`, where the run trains on one set and tells them."""
     try:
-        entries = json.loads((run / "splits.json").read_bytes())
+        entries = json.loads((run / SPLITS).read_bytes())
     except FileNotFoundError:
         return {}
     told = [entry.get("shares") for entry in entries if entry["split"] == "train"]

@@ -99,6 +99,8 @@ class Optimizer(_Frozen):
         momentum: of SGD and RMSprop.
         rates: pattern of parameter names to a factor of the learning rate; the first that matches counts, `*` stands
             for anything, and 0 freezes: `{stem.*: 0, stages.*: 0.01}`.
+        l2: pattern of parameter names, read as those of `rates`, to a strength: the loss gets the strength times the
+            sum of the squares of these parameters, biases and norms included, as Keras' regularizer `l2` defines it.
         clip: largest norm of the gradient; `null` for none.
     """
 
@@ -106,6 +108,7 @@ class Optimizer(_Frozen):
     weight_decay: float = Field(0.05, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     rates: dict[str, Annotated[float, Field(ge=0)]] = {}
+    l2: dict[str, Annotated[float, Field(ge=0)]] = {}
     clip: float | None = Field(5.0, gt=0)
 
 

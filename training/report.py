@@ -284,6 +284,8 @@ def run_facts(training: Mapping[str, Any]) -> str:
     facts = {
         "recipe": recipe.get("name"),
         "trained on": "; ".join(data),
+        "training pictures": f"{training['pictures']:,}" if training.get("pictures") else None,
+        "splits": f"{training['splits']} (the same digits: the same pictures)" if training.get("splits") else None,
         "length": f"{recipe['epochs']} epochs of {recipe['steps']} steps"
         if recipe.get("epochs") and recipe.get("steps")
         else None,

@@ -4,6 +4,7 @@ import json
 import platform
 import re
 import subprocess
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ from training.state import read_log, saved_state
 
 RECIPE: Final = "recipe.json"
 """The file of a run folder that holds its recipe."""
+
+SPLITS: Final = "splits.json"
+"""The file of a run folder that says which pictures it saw; see `sets.write_splits`."""
 
 
 class RunWarning(UserWarning):
@@ -105,10 +109,28 @@ def out_of_patience(recipe: Recipe, epoch: int, best_epoch: int) -> bool:
     return recipe.patience is not None and 0 < best_epoch <= epoch - recipe.patience
 
 
-def provenance(recipe: RunRecipe) -> dict[str, Any]:
-    """Recipe, commit and versions, as every checkpoint carries them."""
+def provenance(recipe: RunRecipe, folder: Path) -> dict[str, Any]:
+    """Recipe, commit and versions, as every checkpoint carries them, and which pictures its run saw.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        "recipe", "commit", "versions", and where the run has a `SPLITS` "pictures", the number of those trained on, and
+        "splits", 12 hexadecimal digits that two runs share which saw the same files in the same splits, whatever their
+        folders, detector and recipe.
+    """
     fields = recipe.model_dump(mode="json", exclude={"data_root", "cache", "runs"})
-    return {"recipe": fields, "commit": commit(), "versions": versions()}
+    return {"recipe": fields, "commit": commit(), "versions": versions(), **_seen(folder / SPLITS)}
+
+
+def _seen(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    entries = json.loads(file.read_bytes())
+    told = "".join(f"{entry['split']} {entry['sha256']}\n" for entry in entries)
+    pictures = sum(entry["pictures"] for entry in entries if entry["split"] == "train")
+    return {"pictures": pictures, "splits": sha256(told.encode()).hexdigest()[:12]}
 
 
 def versions() -> dict[str, str]:

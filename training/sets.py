@@ -39,7 +39,7 @@ def load_sets(recipe: RunRecipe) -> tuple[list[Prepared], list[Prepared]]:
     """
     train, validation = [], []
     for part in recipe.data:
-        path = Path(part.path) if is_address(part.path) else Path(recipe.data_root) / part.path
+        path = place_of(recipe, part)
         fitted = open_source(path, "train")
         if part.hold_out:
             fitted, held = hold_out(fitted, part.hold_out)
@@ -59,14 +59,19 @@ def load_sets(recipe: RunRecipe) -> tuple[list[Prepared], list[Prepared]]:
     return train, validation
 
 
+def place_of(recipe: RunRecipe, part: DataSet) -> Path:
+    """What `open_source` takes for a data set of a recipe: its file or folder, or its address on the Hub."""
+    return Path(part.path) if is_address(part.path) else Path(recipe.data_root) / part.path
+
+
 def load_test(recipe: RunRecipe, part: DataSet) -> tuple[Source, Prepared] | None:
     """The whole test split of one data set and its crops; None where it has none.
 
     Raises:
         DataError: it cannot be read.
     """
-    path = Path(recipe.data_root) / part.path
-    if is_address(part.path) or "test" not in splits_of(path):
+    path = place_of(recipe, part)
+    if "test" not in splits_of(path):
         return None
     source = open_source(path, "test")
     return source, _prepare(recipe, part.model_copy(update={"limit": None}), source, "test")
@@ -186,7 +191,7 @@ def _prepare(recipe: RunRecipe, part: DataSet, source: Source, split: str) -> Pr
     detector = "" if recipe.detector == "mtcnn" else f"-{recipe.detector}"
     framing = "" if recipe.framing == "face" else f"-{recipe.framing}"
     limit = "" if part.limit is None else f"-{part.limit}"
-    place = part.path if is_address(part.path) else (Path(recipe.data_root) / part.path).resolve()
+    place = part.path if is_address(part.path) else place_of(recipe, part).resolve()
     which = sha256(os.fsencode(place)).hexdigest()[:8]
     folder = Path(recipe.cache) / f"{Path(part.path).name}-{which}{detector}{framing}{limit}" / split
     return prepare(source, folder, detector=recipe.detector, framing=FRAMINGS[recipe.framing])

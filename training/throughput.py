@@ -17,7 +17,7 @@ from training.gan_throughput import gan_throughput
 from training.loop import Loop
 from training.losses import Criterion
 from training.network import view_size
-from training.optimizer import build_optimizer
+from training.optimizer import build_optimizer, weight_penalty
 from training.recipe import GanRecipe, Recipe
 from training.records import Record
 from training.results import RECORDS, percent, table
@@ -101,7 +101,8 @@ def _plain_step(loop: Loop, pictures: CropDataset) -> Callable[[], None]:
 
     def step() -> None:
         optimizer.zero_grad()
-        torch.stack(list(criterion(model(x), targets).values())).sum().backward()
+        losses = criterion(model(x), targets) | weight_penalty(model, loop.penalized)
+        torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize()

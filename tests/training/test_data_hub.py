@@ -13,6 +13,8 @@ from facekit.errors import DataError
 from facekit.images import read_image
 from facekit.labels import ATTRIBUTES
 from training.data import Source, open_source, splits_of
+from training.experiment import experiment
+from training.recipe import load_recipe
 
 datasets: Any = pytest.importorskip("datasets", reason="needs datasets: pip install -e .[hub]")
 
@@ -92,6 +94,21 @@ def test_folders_of_pictures_and_a_label_that_its_names_explain(tmp_path: Path) 
         assert source.labels["expression_label"].tolist() == [3, 4]
         assert source.labels["file"].tolist() == ["happy/0.png", "sad/1.png"]
         assert shade(source, 1) == 51
+
+
+def test_a_recipe_is_measured_on_the_test_split(tmp_path: Path) -> None:
+    features = datasets.Features({"image": datasets.Image(), "gender": datasets.ClassLabel(names=["Male", "Female"])})
+    for first, split in enumerate(("train", "validation", "test")):
+        rows = [
+            {"image": {"bytes": picture(40 * first + i), "path": f"{first}-{i}.png"}, "gender": i % 2} for i in range(6)
+        ]
+        table = datasets.Dataset.from_list(rows, features=features)
+        table.to_parquet(tmp_path / "faces" / f"{split}-00000-of-00001.parquet")
+    part = f"{{path: 'hub:{tmp_path / 'faces'}', batch: 2}}"
+    fields = [f"data=[{part}]", f"cache={tmp_path / 'crops'}", f"runs={tmp_path / 'runs'}", "epochs=1", "steps=2"]
+    (line,) = experiment(load_recipe("imdbwiki-gender", fields), resamples=20)
+    assert (line["split"], line["pictures"]) == ("test", 6)
+    assert line["data"] == f"hub:{tmp_path / 'faces'}" and 0 <= line["gender"]["accuracy"] <= 1
 
 
 def test_what_cannot_be_loaded_is_one_sentence(faces: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,15 @@ def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path, monkeypatch: p
     with pytest.raises(RecipeError, match="cannot be built"):
         gan.fit(tiny(generator={"depth": 3}, runs=str(tmp_path), judged=0))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_says_how_many_faces_it_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faceless = generated(24, 0)
+    faceless.found[:3] = False
+    monkeypatch.setattr(gan, "load_sets", lambda _: ([faceless], [generated(24, 1)]))
+    folder = gan.fit(tiny(runs=str(tmp_path), judged=0, epochs=1))
+    made = json.loads((folder / "training.json").read_text())
+    assert made["pictures"] == 21 and re.fullmatch("[0-9a-f]{12}", made["splits"])
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

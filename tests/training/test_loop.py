@@ -1,11 +1,14 @@
 """A tiny net on generated crops: one picture with a bright top is "smiling", one with a bright left half is old."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 import training.loop
@@ -16,6 +19,7 @@ from training.data.prepare import Prepared
 from training.loop import Loop, fit
 from training.network import parent_of
 from training.recipe import Recipe
+from training.state import read_log
 
 
 def generated(count: int, seed: int) -> Prepared:
@@ -63,6 +67,13 @@ def test_fit_writes_down_which_pictures_it_saw(tmp_path: Path, monkeypatch: pyte
         ("generated", "validation", 32),
     ]
     assert "63.png" in entries[0]["files"]
+    made = read_checkpoint(best).config.training
+    assert made["pictures"] == 64
+    other = fit(tiny(tmp_path, epochs=1, steps=2, seed=1))
+    assert read_checkpoint(other).config.training["splits"] == made["splits"], "the same pictures"
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(31, 1)]))
+    other = fit(tiny(tmp_path, epochs=1, steps=1))
+    assert read_checkpoint(other).config.training["splits"] != made["splits"], "one picture fewer in validation"
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
@@ -103,6 +114,32 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
     assert resumed.step == unbroken.step == 8
     for key, value in unbroken.ema.module.state_dict().items():
         assert torch.equal(value, resumed.ema.module.state_dict()[key]), key
+
+
+def test_a_resumed_run_goes_on_with_the_recipe_that_it_starts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tiny(tmp_path, name="first", epochs=3)
+    second = tiny(tmp_path, name="second", epochs=1, init="recipe:first")
+    monkeypatch.setattr(training.loop, "load_recipe", lambda name, **_: {"first": first}[name])
+    monkeypatch.setattr(training.loop, "load_sets", lambda recipe: ([generated(64, 0)], [generated(32, 1)]))
+    save_state = training.loop.save_state
+
+    def killed(
+        accelerator: Accelerator, folder: Path, record: dict[str, Any], write: Callable[[], None] | None
+    ) -> None:
+        save_state(accelerator, folder, record, write)
+        if record["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.loop, "save_state", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(second)
+    best = fit(second, resume=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"001-first", "002-second"}
+    assert [record["epoch"] for record in read_log(tmp_path / "001-first")] == [1, 2, 3]
+    assert read_checkpoint(best).config.training["recipe"]["init"] == str(tmp_path / "001-first" / "best")
 
 
 def test_a_start_from_the_hub_is_kept(tmp_path: Path) -> None:
@@ -157,6 +194,19 @@ def test_learned_weights_of_the_losses_are_logged_and_resumed(tmp_path: Path) ->
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     first, second = (json.loads(line)["learned_weights"]["age"] for line in log)
     assert second < first == pytest.approx(np.exp(-4 * 0.05), rel=0.01)  # four steps of Adam, as the loss is above 1/2
+
+
+def test_penalized_weights_shrink_and_count_in_both_losses(tmp_path: Path) -> None:
+    norms, lines = [], []
+    for name, strengths in (("free", {}), ("held", {"heads.age.*": 0.1})):
+        loop = make_loop(tiny(tmp_path, ema=0, optimizer={"name": "adam", "l2": strengths}), tmp_path / name)
+        loop.run()
+        norms.append(sum(p.square().sum().item() for p in loop.network.heads["age"].parameters()))
+        lines.append(json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[-1]))
+    assert norms[1] < 0.9 * norms[0]
+    assert lines[1]["validation_loss"]["weight penalty"] == pytest.approx(0.1 * norms[1], abs=1e-5)
+    assert lines[1]["loss"]["weight penalty"] > 0
+    assert not any("weight penalty" in lines[0][key] for key in ("loss", "validation_loss"))
 
 
 def test_batches_may_make_an_update_together(tmp_path: Path) -> None:

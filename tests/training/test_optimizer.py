@@ -1,12 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from facekit.errors import RecipeError
-from facekit.nets import FaceNet
+from facekit.nets import FaceNet, build
 from facekit.tasks import AgeTask, AttributesTask
 from training.losses import Criterion
-from training.optimizer import add_variances, build_optimizer, learning_rate, set_learning_rate
+from training.optimizer import (
+    PENALTY,
+    add_variances,
+    build_optimizer,
+    learning_rate,
+    matched,
+    set_learning_rate,
+    weight_penalty,
+)
 from training.recipe import Recipe, load_recipe
 
 
@@ -93,3 +102,30 @@ def test_learning_rate_steps_down() -> None:
     assert [learning_rate(schedule, step) for step in (0, 32, 33, 65, 66, 98)] == pytest.approx(
         [1, 1, 0.1, 0.1, 0.01, 0.01]
     )
+
+
+def test_the_weight_penalty_is_that_of_keras() -> None:
+    """`l2(0.1)` of a layer adds 0.1 times the sum of the squares of its kernel and its bias to the loss."""
+    model = nn.ModuleDict({"dense": nn.Linear(2, 1), "heads": nn.Linear(1, 1)})
+    with torch.no_grad():
+        model["dense"].weight.copy_(torch.tensor([[1.0, 2.0]]))
+        model["dense"].bias.fill_(3.0)
+    penalty = weight_penalty(model, matched(model, {"dense.*": 0.1}, "l2"))
+    assert {name: value.item() for name, value in penalty.items()} == pytest.approx({PENALTY: 0.1 * (1 + 4 + 9)})
+    penalty[PENALTY].backward()
+    assert torch.allclose(model["dense"].weight.grad, torch.tensor([[0.2, 0.4]]))
+    assert model["heads"].weight.grad is None
+    assert matched(model, {"*.bias": 0.0, "dense.*": 0.1}, "l2")["dense.bias"] == 0, "the first that matches counts"
+    assert weight_penalty(model, {}) == {}
+    with pytest.raises(RecipeError, match=r"optimizer\.l2: nothing matches 'dens\.\*'; names start with dense, heads"):
+        matched(model, {"dens.*": 0.1}, "l2")
+
+
+def test_the_age_network_of_2021_has_its_published_penalty() -> None:
+    chosen = load_recipe("imdbwiki-age-regression")
+    model = build(chosen.architecture, {"age": 1}, chosen.network)
+    dense = [name for name, _ in model.named_parameters() if name.startswith("dense.")]
+    assert len(dense) == 6
+    assert matched(model, chosen.optimizer.l2, "l2") == dict.fromkeys(dense, 0.1)
+    others = {f"imdbwiki-{name}" for name in ("gender", "age-8class", "age-binary")}
+    assert not any(load_recipe(name).optimizer.l2 for name in others), "none was published of them"

@@ -128,6 +128,16 @@ def test_an_older_pack_is_replaced_whole(run: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"001-tiny", "tiny"}
 
 
+def test_folders_above_it_are_made_where_they_can_be(run: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["pack", str(run), str(tmp_path / "new" / "zoo" / "tiny")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "new" / "zoo" / "tiny" / "README.md").is_file()
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, ["pack", str(run), str(tmp_path / "file" / "tiny")])
+    assert result.exit_code == 2
+    assert result.output.startswith(f"Cannot write {tmp_path / 'file' / 'tiny'} (") and "Errno" not in result.output
+
+
 def test_what_is_no_run(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no generator yet"):
         pack(tmp_path / "nothing", tmp_path / "tiny")

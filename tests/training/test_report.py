@@ -30,6 +30,8 @@ CONFIG = CheckpointConfig(
         "commit": "abc123",
         "versions": {"torch": "2.15.0"},
         "epoch": 2,
+        "pictures": 44688,
+        "splits": "0123456789ab",
     },
 )
 
@@ -116,6 +118,8 @@ def test_the_card_says_what_matters(celeba: Record) -> None:
         "| labelled as | pictures | angry |",
         "before calibration",
         "| seed | 7 |",
+        "| training pictures | 44,688 |",
+        "| splits | 0123456789ab (the same digits: the same pictures) |",
         "abc123",
         "torch 2.15.0",
         "FER2013 (train, less 5.0 % held out for validation)",
