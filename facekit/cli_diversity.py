@@ -66,6 +66,14 @@ def diversity(
     chosen: Annotated[
         int, typer.Option(min=0, help="Conditional checkpoints: faces to draw with each attribute, and without it.")
     ] = 0,
+    inception: Annotated[
+        bool,
+        typer.Option(
+            "--inception",
+            help="Also the distances by Inception v3's features, as papers have them; with --reference, and where "
+            "torchvision has its weights.",
+        ),
+    ] = False,
     json: Annotated[
         Path | None, typer.Option(help="Write the result here, whole or not at all, and not to the screen.")
     ] = None,
@@ -77,11 +85,17 @@ def diversity(
     try:
         if analyzer is not None and reference is None:
             raise DataError("What is known of real faces is known as the default reads them: add --reference.")
+        if inception and reference is None:
+            raise DataError("Inception's distances are taken to real faces: add --reference.")
         if reference == "":  # as a path, the current folder
             raise DataError("--reference is empty: name a folder of pictures or a parquet file.")
         if json is not None:
             check_place(json, "--json")
-        study = _study(made, reference, samples, seed, portraits, reference_portraits, chosen, analyzer)
+        if inception:
+            from facekit.diversity.inception import weights_file
+
+            weights_file()
+        study = _study(made, reference, samples, seed, portraits, reference_portraits, chosen, analyzer, inception)
         with output(json, "--json") as stream:
             if json is None:
                 show(study)
@@ -101,6 +115,7 @@ def _study(
     reference_portraits: bool,
     chosen: int,
     analyzer: str | None,
+    inception: bool,
 ) -> Study:
     generator = checkpoint_folder(made)
     if generator is None and chosen:
@@ -120,7 +135,9 @@ def _study(
     real = None if reference is None else reading.gather(Path(reference), 2 * samples, reference_portraits)
     faces = reading.gather(Path(made), samples, portraits) if drawing is None else reading.draw(drawing)
     names = (made, str(reference))
-    return study(reading, faces, real, names=names, generator=drawing, chosen=chosen, digest=digest)
+    return study(
+        reading, faces, real, names=names, generator=drawing, chosen=chosen, digest=digest, inception=inception
+    )
 
 
 def checkpoint_folder(made: str) -> str | None:
@@ -163,6 +180,12 @@ def show(study: Study) -> None:
     if study.chosen:
         screen.print()
         screen.print(_chosen_table(study))
+    if (other := study.inception) is not None:
+        screen.print(
+            f"\nBy Inception's features, {other.compared} faces on each side: Frechet distance "
+            f"{_number(other.frechet)} (of real ones {_number(other.frechet_floor)}), kernel distance "
+            f"{_number(other.kid)}."
+        )
     for line in study.remarks():
         screen.print(f"\n{line}", style="dim", markup=False)
 

@@ -69,11 +69,9 @@ def frechet(fake: Tensor, real: Tensor) -> float:
     0 for the same distribution, without an upper end; smaller samples give larger values, so that it means something
     only beside the value of real pictures against other real ones.
     """
-    (m1, c1), (m2, c2) = _moments(fake), _moments(real)
-    values, vectors = torch.linalg.eigh(c1)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ c2 @ root).clamp(min=0).sqrt().sum()
-    return max(0.0, float((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross))
+    (m1, a), (m2, b) = _moments(fake), _moments(real)
+    cross = torch.linalg.svdvals(a @ b.T).sum()  # the trace of the covariances' geometric mean
+    return max(0.0, float((m1 - m2).square().sum() + a.square().sum() + b.square().sum() - 2 * cross))
 
 
 def kid(fake: Tensor, real: Tensor) -> float:
@@ -167,5 +165,7 @@ def duplicates(fake: Tensor, scale: Scale) -> Duplicates:
 
 
 def _moments(sample: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (D,), and a matrix (at most N or D, D) whose product with itself, `a.T @ a`, is the covariance."""
     x = sample.double()
-    return x.mean(0), x.T.cov()
+    centred = (x - x.mean(0)) / (len(x) - 1) ** 0.5
+    return x.mean(0), torch.linalg.qr(centred, mode="r").R

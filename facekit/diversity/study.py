@@ -19,6 +19,7 @@ from facekit.labels import ATTRIBUTES
 
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
+    from facekit.diversity.inception import InceptionFigures
     from facekit.generate import FaceGenerator
 
 
@@ -35,6 +36,7 @@ class Study:
         analyzer: the name and the `digest` of the checkpoint that read them.
         unreadable, without_face: pictures of either side that were left out.
         chosen: of a conditional generator, which of the attributes that were chosen are seen.
+        inception: distances by the features of another network, if they were asked for.
     """
 
     report: DiversityReport
@@ -47,6 +49,7 @@ class Study:
     unreadable: tuple[str, ...] = ()
     without_face: tuple[str, ...] = ()
     chosen: tuple[Chosen, ...] = ()
+    inception: InceptionFigures | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; names are valid UTF-8."""
@@ -61,6 +64,7 @@ class Study:
             "unreadable": [readable(name) for name in self.unreadable],
             "without_face": [readable(name) for name in self.without_face],
             "chosen": [asdict(one) for one in self.chosen],
+            "inception": self.inception and asdict(self.inception),
         }
 
     def remarks(self) -> list[str]:
@@ -118,6 +122,7 @@ def study(
     generator: FaceGenerator | None = None,
     chosen: int = 0,
     digest: str = "",
+    inception: bool = False,
 ) -> Study:
     """Made faces beside real ones, or beside what is known of these where `real` is None.
 
@@ -126,9 +131,11 @@ def study(
         generator: draws faces with chosen attributes.
         chosen: how many with each attribute, and how many without; 0 for none.
         digest: of the generator that drew `made`.
+        inception: whether they are also compared by Inception's features; this needs `real`.
 
     Raises:
         DataError, GenerationError: they are too few, or attributes cannot be chosen.
+        CheckpointError: Inception's weights are not here.
     """
     size = made.side if real is None else min(made.side, real.side)
     faces = FaceSample.read(reading.analyzer, made.portraits(size))
@@ -142,6 +149,12 @@ def study(
     if generator is not None and chosen:
         told = None if real is None or data is None else (data, real.labels)
         seen = chosen_attributes(generator, reading.analyzer, chosen, reading.seed + 1, size, told)
+    other = None
+    if inception and real is not None:
+        from facekit.diversity.inception import inception_figures
+
+        pictures = (made.portraits(size), real.portraits(size))
+        other = inception_figures(*pictures, seed=reading.seed, progress=reading.progress)
     sides = [part for part in (made, real) if part is not None]
     return Study(
         report,
@@ -154,4 +167,5 @@ def study(
         tuple(name for part in sides for name in part.unreadable),
         tuple(name for part in sides for name in part.without_face),
         tuple(seen),
+        other,
     )
