@@ -115,6 +115,18 @@ def test_what_ended_a_run_is_shown_until_another_starts(page: Any, server: Any) 
     run_to(page, 5)
 
 
+def test_a_second_press_at_once_takes_the_first_back(page: Any) -> None:
+    run_to(page, 20)
+    page.click("[data-do=reset]")
+    page.wait_for_function(f"document.querySelector('{ROOT}').dataset.step === '0'")
+    for presses, running in ((2, "false"), (3, "true")):
+        page.evaluate("(n) => { while (n--) document.querySelector('[data-do=run]').click(); }", presses)
+        assert page.get_attribute(ROOT, "data-running") == running, "said before the server has answered"
+        page.wait_for_timeout(1500)
+        assert page.get_attribute(ROOT, "data-running") == running
+    assert step_of(page, "left") > 0
+
+
 def test_the_buttons_stay_in_sight(visit_lab: Visit) -> None:
     page = visit_lab("/?lab=" + quote(json.dumps(PAIR)), viewport={"width": 1440, "height": 900})
     assert page.evaluate(OUTSIDE, ["run", "reset", "rewind"]) == []

@@ -12,11 +12,12 @@
     const visitor = facekit.ownName();
     const panels = Object.fromEntries(["left", "right"].map((side) => [side, facekit.labPanel(root.querySelector(`[data-side="${side}"]`), side, () => Math.max(...both().map((one) => panels[one].last)))]));
     const thumbs = facekit.labRewind(part("thumbs"), panels.left.now, (step) => rewind(step));
-    const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", beside: null };  // beside: what a second run shall have that is not there yet
+    const now = { settings: { ...props.defaults }, preset: "", side: "left", forked: false, started: false, since: {}, slow: false, run: 0, said: "", beside: null, asked: null };  // beside: what a second run shall have that is not there yet; asked: whether it shall run, from a press until the run says so
     const both = () => now.forked || now.beside ? ["left", "right"] : ["left"];
     const sheets = {};  // of the data's portraits, by its name
     const ofFaces = () => now.settings.data.startsWith("faces");
     const presets = () => props.presets[ofFaces() ? "faces" : "points"];
+    const running = () => now.asked ?? both().some((side) => panels[side].now.running);
     const real = () => ofFaces() ? sheets[now.settings.data] : facekit.labPoints(props.real[now.settings.data] ?? props.real.ring);
     const shown = () => root.isConnected && root.getClientRects().length > 0;  // over the whole window it has no offsetParent
 
@@ -90,14 +91,14 @@
     // ---- starting and telling
     // One start after the other: the last one asked for is the one that runs.
     let begun = Promise.resolve();
-    const goesOn = () => now.started && panels.left.now.running;
-    function begin(running = goesOn(), beside = null) {
+    const goesOn = () => now.started && (now.asked ?? panels.left.now.running);
+    function begin(goes = goesOn(), beside = null) {
       const mine = ++now.run, before = begun;
       now.beside = beside;
-      begun = before.then(() => mine === now.run ? startOver(mine, running) : undefined);
+      begun = before.then(() => mine === now.run ? startOver(mine, goes) : undefined);
       return begun;
     }
-    async function startOver(mine, running) {
+    async function startOver(mine, goes) {
       Object.assign(now, { forked: false, side: now.beside ? now.side : "left", started: false, since: {} });
       for (const side of ["left", "right"]) { panels[side].clear(real()); panels[side].now.settings = null; }
       panels.left.now.running = false;
@@ -111,7 +112,7 @@
         const answer = await ask("lab_start", { settings: now.settings });
         clearTimeout(slow);
         if (mine !== now.run) return;
-        if (answer.error) { root.dataset.state = "idle"; return; }
+        if (answer.error) { root.dataset.state = "idle"; now.asked = null; return; }
         if (!answer.ahead) break;
         root.dataset.state = "waiting";
         hint(t("lab.ahead", { n: answer.ahead }));
@@ -124,7 +125,7 @@
       if (now.beside) await putBeside(now.beside);
       if (mine !== now.run) return;
       if (now.slow) await tell({ do: "speed", steps: SLOW });
-      if (running) await tell({ do: "run" });
+      if (goes) await tell({ do: "run" });
     }
     // A copy of the left run, as it is now; whether it is there.
     async function putBeside(changes, side = now.side) {
@@ -149,18 +150,21 @@
       if (mine === now.run) for (const side of both()) panels[side].clear(real());
     }
     // From the first step again: a pair as a pair.
-    function again(running = false) {
+    function again(goes = false) {
       const beside = now.forked ? own("right") : now.beside;
       now.settings = { ...now.settings, ...own("left") };
-      return begin(running, beside);
+      return begin(goes, beside);
     }
     const ready = async () => { await begun; if (!now.started) await again(); };
-    async function tell(command, side) {
+    let before = Promise.resolve();  // one command after the other
+    function tell(command, side) { return (before = before.then(() => tellNow(command, side))); }
+    async function tellNow(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
       hint("");
       for (const one of side ? [side] : both()) {
         if (!panels[one].now.ended) panels[one].now.error = null;
-        await ask("lab_tell", { side: one, command });
+        const { error } = await ask("lab_tell", { side: one, command });
+        if (error) now.asked = null;
       }
     }
 
@@ -173,7 +177,7 @@
         if (mine !== now.run) continue;
         if (answer.error) { await wait(IDLE); continue; }
         if (answer.ahead || !answer.sides?.left) {
-          now.started = false;
+          Object.assign(now, { started: false, asked: null });
           for (const side of both()) panels[side].now.running = false;
           root.dataset.state = "idle";
           hint(t("lab.ended"));
@@ -184,27 +188,29 @@
           if (side === "right" && !now.forked) continue;
           now.since[side] = news.next;
           for (const event of news.events) panels[side].take(event);
-          if (news.events.some((event) => event.kind === "state")) drawRecipe();
+          const told = news.events.some((event) => event.kind === "state");
+          if (told) drawRecipe();
+          if (told && (panels[side].now.ended || now.asked === both().some((one) => panels[one].now.running))) now.asked = null;
         }
         buttons();
         say();
         lesson.look();
-        await wait(shown() ? (both().some((side) => panels[side].now.running) ? POLL : 300) : IDLE);
+        await wait(shown() ? (running() ? POLL : 300) : IDLE);
       }
     }
     function buttons() {
-      const running = both().some((side) => panels[side].now.running), { steps, frame } = panels.left.now;
+      const goes = running(), { steps, frame } = panels.left.now;
       const run = root.querySelector("[data-do=run]");
-      run.dataset.t = running ? "lab.pause" : "lab.run";
+      run.dataset.t = goes ? "lab.pause" : "lab.run";
       run.textContent = t(run.dataset.t);
-      root.dataset.running = running;
+      root.dataset.running = goes;
       const slider = part("rewind");
       slider.max = steps.length - 1;
-      if (running || document.activeElement !== slider) slider.value = steps.length - 1;
+      if (goes || document.activeElement !== slider) slider.value = steps.length - 1;
       slider.disabled = steps.length < 2;
       sayStep();
       thumbs.draw(facekit.language);
-      if (frame) root.dataset.step = frame.step;
+      root.dataset.step = frame?.step ?? 0;
     }
     function sayStep() { part("rewind-step").textContent = (panels.left.now.steps[part("rewind").value] ?? 0).toLocaleString(facekit.language); }
     async function rewind(step) {
@@ -225,7 +231,7 @@
 
     // ---- buttons
     const act = {
-      async run() { const running = both().some((side) => panels[side].now.running); await ready(); await tell({ do: running ? "pause" : "run" }); },
+      async run() { const goes = now.asked = !running(); buttons(); await ready(); await tell({ do: goes ? "run" : "pause" }); },
       async step() { await ready(); await tell({ do: "step" }); },
       async discriminator() { await ready(); await tell({ do: "discriminator" }); },
       async generator() { await ready(); await tell({ do: "generator" }); },
