@@ -318,7 +318,8 @@ def _kind(fields: dict[str, Any]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     """The fields of a recipe's file on top of those of its bases."""
     if not path.is_file():
-        raise UnknownName.among("recipe", str(path) if path.parent != RECIPES else path.stem, list(list_recipes()))
+        name = path.relative_to(RECIPES).with_suffix("") if RECIPES in path.parents else path
+        raise UnknownName.among("recipe", str(name), list(list_recipes()))
     try:
         fields = dict(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError, ValueError) as error:

@@ -170,6 +170,24 @@ def test_the_mirror(page: Any) -> None:
     assert video.evaluate("video => getComputedStyle(video).transform") == "none"
 
 
+def test_only_a_camera_that_looks_at_the_visitor_is_mirrored(camera: Any, server: Any) -> None:
+    facing = """const plain = MediaStreamTrack.prototype.getSettings;
+        const { prototype } = MediaStreamTrack;
+        prototype.getSettings = function () { return { ...plain.call(this), facingMode: window.facing }; };
+        window.facing = "environment";"""
+    page = visit(camera, server, script=facing)
+    for facing, mirrored in (("environment", False), ("user", True)):
+        page.evaluate("(facing) => { window.facing = facing; }", facing)
+        start(page)
+        assert page.is_checked(f"{ROOT} [data-part=mirror]") == mirrored
+        assert page.get_attribute(ROOT, "data-mirror") == str(mirrored).lower()
+        page.click(f"{ROOT} [data-do=stop]")
+    page.evaluate("document.querySelector('.fk-live [data-part=mirror]').click()")  # the visitor's own choice stays
+    start(page)
+    assert page.get_attribute(ROOT, "data-mirror") == "false"
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -220,7 +220,8 @@ def test_mistakes_are_one_sentence(data: Path, analyzer: dict[str, Any], tmp_pat
     assert "does not exist" in mistake("evaluate", "--data", tmp_path / "x")
     assert "no split 'dev'" in mistake("prepare", "--data", data, "--split", "dev", "--out", tmp_path / "o")
     assert "No checkpoint" in mistake("evaluate", "--checkpoint", "nothing", "--data", data)
-    assert "Unknown recipe" in mistake("fit", "no-such-recipe")
+    for name in ("no-such-recipe", "owner/recipe"):
+        assert f"Unknown recipe '{name}'" in mistake("fit", name)
     assert "lerning_rate" in mistake("fit", "faces", "lerning_rate=1")
     assert "who is on which picture" in mistake("verify", "--data", data)
     assert "Cannot read" in mistake("mcnemar", tmp_path / "a.jsonl", tmp_path / "b.jsonl")

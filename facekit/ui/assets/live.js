@@ -18,7 +18,7 @@
     const part = (name) => root.querySelector(`[data-part="${name}"]`);
     const video = part("video"), overlay = facekit.liveOverlay(part("overlay")), canvas = h("canvas");
     const viewer = facekit.ownName();
-    const now = { state: "off", run: 0, camera: "", engine: "warming", failure: "", hint: null, report: null, told: "" };
+    const now = { state: "off", run: 0, camera: "", engine: "warming", failure: "", hint: null, report: null, told: "", mirror: null };  // mirror: whether, if the visitor has said so
     let drawn = 0, answered = 0;
     const pictures = rate(), analyses = rate(), latency = middle();
     const shown = new Set(remembered());
@@ -68,6 +68,7 @@
       stream.getVideoTracks()[0].addEventListener("ended", () => { if (run === now.run) refuse("lost"); });
       try { await video.play(); } catch { return run === now.run && refuse("failed"); }
       if (run !== now.run) return;
+      mirror(now.mirror ?? stream.getVideoTracks()[0].getSettings().facingMode !== "environment");  // what is in front of a phone is seen as it is
       fit();
       answered = performance.now();
       show("on");
@@ -209,6 +210,9 @@
     function remember() {
       try { localStorage.setItem(KEPT, JSON.stringify([...shown])); } catch { /* private window: not remembered */ }
     }
+    function mirror(on) {
+      overlay.look.mirror = root.dataset.mirror = part("mirror").checked = on;
+    }
     function classroom(on) {
       overlay.look.large = on;
       part("classroom").checked = on;
@@ -232,7 +236,7 @@
     part("cameras").addEventListener("change", (event) => { now.camera = event.target.value; if (now.state !== "off") open(); });
     navigator.mediaDevices?.addEventListener("devicechange", () => now.state !== "off" && cameras());
     part("options").addEventListener("toggle", () => part("options").open && part("options").lastElementChild.scrollIntoView({ block: "nearest" }));
-    part("mirror").addEventListener("change", (event) => { overlay.look.mirror = event.target.checked; root.dataset.mirror = event.target.checked; });
+    part("mirror").addEventListener("change", (event) => mirror(now.mirror = event.target.checked));
     part("classroom").addEventListener("change", (event) => classroom(event.target.checked));
     video.addEventListener("resize", fit);
     part("options").addEventListener("keydown", (event) => { if (event.key === "Escape") { part("options").open = false; part("options").firstElementChild.focus(); } });
@@ -248,7 +252,7 @@
       }
     }
     overlay.look.shown = shown;
-    root.dataset.mirror = true;
+    mirror(true);
     classroom(new URLSearchParams(location.search).has("classroom"));
     facekit.onLanguage(() => { switches(); show(now.state); delete part("people").dataset.words; people(); strip(); hint(now.hint); if (now.state !== "off") cameras(); });
     facekit.translate(root);
