@@ -1,6 +1,7 @@
 """A visitor of the tab *Collapse lab*."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,17 @@ def visit(browser: Any, server: Any, path: str = "/", **options: Any) -> Any:
 
 def step(page: Any) -> int:
     return int(page.get_attribute(ROOT, "data-step") or 0)
+
+
+def pace(page: Any, steps: Callable[[], int]) -> float:
+    """How many steps a second a run makes that goes on."""
+    first = steps()
+    until = time.monotonic() + SLOW / 1000
+    while steps() < first + 2 and time.monotonic() < until:  # it may still be on its way
+        page.wait_for_timeout(50)
+    first, start = steps(), time.monotonic()
+    page.wait_for_timeout(2000)
+    return (steps() - first) / (time.monotonic() - start)
 
 
 def run_to(page: Any, least: int) -> None:

@@ -64,12 +64,14 @@ def page(camera: Any, server: Any) -> Iterator[Any]:
     one.context.close()
 
 
+OVERLAY_IS_EMPTY = """canvas => {
+    const { width, height } = canvas;
+    return !width || canvas.getContext("2d").getImageData(0, 0, width, height).data.every((value) => value === 0);
+}"""
+
+
 def overlay_is_empty(page: Any) -> bool:
-    drawn = """canvas => {
-        const { width, height } = canvas;
-        return !width || canvas.getContext("2d").getImageData(0, 0, width, height).data.every((value) => value === 0);
-    }"""
-    return bool(page.eval_on_selector(f"{ROOT} [data-part=overlay]", drawn))
+    return bool(page.eval_on_selector(f"{ROOT} [data-part=overlay]", OVERLAY_IS_EMPTY))
 
 
 def is_on(page: Any) -> bool:
@@ -224,8 +226,7 @@ def test_an_older_browser_works_all_the_same(camera: Any, server: Any) -> None:
     )
     page = visit(camera, server, script=lacks)
     start(page)
-    page.wait_for_timeout(500)
-    assert not overlay_is_empty(page)
+    page.wait_for_function(f"!({OVERLAY_IS_EMPTY})(document.querySelector('{ROOT} [data-part=overlay]'))")
     page.context.close()
 
 
@@ -301,8 +302,8 @@ def test_what_was_seen_last_is_not_shown_for_ever(page: Any, fail_at: Callable[.
     start(page)
     page.route("**/component_server/", lambda _: None)  # no answer, and no error
     page.wait_for_selector(f"{ROOT} [data-part=nobody]", state="visible")
-    page.wait_for_timeout(700)
-    assert overlay_is_empty(page) and "0 faces" in page.inner_text(f"{ROOT} [data-part=line]")
+    page.wait_for_function(f"({OVERLAY_IS_EMPTY})(document.querySelector('{ROOT} [data-part=overlay]'))")
+    page.wait_for_selector(f"{ROOT} [data-part=line] >> text=0 faces")
     page.click(f"{ROOT} [data-do=stop]")
     page.unroute_all()
     start(page)
