@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-ROOT = ".fk-live"
-SLOW = 30_000  # milliseconds
+from tests.browser.live import OVERLAY_IS_EMPTY, ROOT, SLOW, is_on, overlay_is_empty, start, visit
+
 FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
@@ -40,43 +40,11 @@ def camera(launch: Any, clip: Path) -> Iterator[Any]:
     browser.close()
 
 
-def visit(browser: Any, server: Any, path: str = "/?live", script: str = "", **options: Any) -> Any:
-    """A fresh visitor on the tab."""
-    page = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", **options).new_page()
-    page.set_default_timeout(SLOW)
-    if script:
-        page.add_init_script(script)
-    page.goto(server.url + path)
-    page.wait_for_selector(f"{ROOT}[data-ready]")
-    return page
-
-
-def start(page: Any) -> None:
-    """Start the camera and wait until somebody is seen."""
-    page.click(f"{ROOT} [data-do=start]")
-    page.wait_for_selector(f"{ROOT} [data-part=people] li")
-
-
 @pytest.fixture
 def page(camera: Any, server: Any) -> Iterator[Any]:
     one = visit(camera, server)
     yield one
     one.context.close()
-
-
-OVERLAY_IS_EMPTY = """canvas => {
-    const { width, height } = canvas;
-    return !width || canvas.getContext("2d").getImageData(0, 0, width, height).data.every((value) => value === 0);
-}"""
-
-
-def overlay_is_empty(page: Any) -> bool:
-    return bool(page.eval_on_selector(f"{ROOT} [data-part=overlay]", OVERLAY_IS_EMPTY))
-
-
-def is_on(page: Any) -> bool:
-    """Whether the camera itself is on."""
-    return bool(page.eval_on_selector(f"{ROOT} video", "video => !!video.srcObject?.active"))
 
 
 def test_the_camera_is_read_as_it_runs(page: Any, artefacts: Path) -> None:
@@ -85,7 +53,7 @@ def test_the_camera_is_read_as_it_runs(page: Any, artefacts: Path) -> None:
     start(page)
     page.wait_for_function(f"parseFloat(document.querySelector('{ROOT}').dataset.analyses) >= 2")
     assert re.search(
-        r"1 face · \d+ pictures a second · \d+ analyses a second · \d+ ms behind",
+        r"1 face · \d+ pictures a second · \d+ analyses a second · [\d,]+ ms behind",
         page.inner_text(f"{ROOT} [data-part=line]"),
     )
     first = page.inner_text(f"{ROOT} [data-part=people] li")
