@@ -141,11 +141,11 @@ def test_the_mirror(page: Any) -> None:
 
 
 def test_only_a_camera_that_looks_at_the_visitor_is_mirrored(camera: Any, server: Any) -> None:
-    facing = """const plain = MediaStreamTrack.prototype.getSettings;
+    script = """const plain = MediaStreamTrack.prototype.getSettings;
         const { prototype } = MediaStreamTrack;
         prototype.getSettings = function () { return { ...plain.call(this), facingMode: window.facing }; };
         window.facing = "environment";"""
-    page = visit(camera, server, script=facing)
+    page = visit(camera, server, script=script)
     for facing, mirrored in (("environment", False), ("user", True)):
         page.evaluate("(facing) => { window.facing = facing; }", facing)
         start(page)

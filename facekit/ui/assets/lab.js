@@ -156,8 +156,8 @@
       return begin(goes, beside);
     }
     const ready = async () => { await begun; if (!now.started) await again(); };
-    let before = Promise.resolve();  // one command after the other
-    function tell(command, side) { return (before = before.then(() => tellNow(command, side))); }
+    let commands = Promise.resolve();  // one after the other
+    function tell(command, side) { return (commands = commands.then(() => tellNow(command, side))); }
     async function tellNow(command, side) {
       if (!now.started) return;  // it could not be started: the hint says why
       hint("");
