@@ -53,10 +53,11 @@ class Framing:
     size: tuple[int, int]
     template: Points
 
-    def same_part(self, other: "Framing") -> bool:
-        """Whether both show the same part of a photo, at whatever scale."""
-        mine, theirs = (framing.template / framing.size for framing in (self, other))
-        return bool(np.allclose(mine, theirs, atol=0.01))
+    def box_in(self, other: "Framing") -> Points:
+        """Left, top, right and bottom of what this framing shows, in pixels of `other`'s crop: (4,) float32."""
+        scale = np.ptp(other.template[:, 0]) / np.ptp(self.template[:, 0])
+        corner = other.template[0] - scale * self.template[0]
+        return np.concatenate([corner, corner + scale * np.array(self.size)]).astype(np.float32)
 
 
 FACE: Final = Framing("face", CROP_SIZE, TEMPLATE)
@@ -69,7 +70,7 @@ FRAME: Final = Framing("frame", CELEBA_FRAME, CELEBA_LANDMARKS)
 """The whole frame of CelebA's aligned photos, with hair and shoulders, as the reference classifier of 2022 reads it."""
 
 FRAMINGS: Final = {framing.name: framing for framing in (FACE, FINE_FACE, FRAME)}
-"""Every framing by its name."""
+"""Every framing by its name, from the smallest crop to the largest, which shows all that the others show."""
 
 
 def similarity(source: Points, target: Points) -> NDArray[np.float64]:

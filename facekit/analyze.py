@@ -135,7 +135,7 @@ class FaceAnalyzer:
         return crop_face(image, face.landmarks, framing=self.framing)
 
     def predict(self, crops: NDArray[np.uint8]) -> Answers:
-        """Answers for crops of the checkpoint's framing, canonical ones for the shipped default.
+        """Answers for crops of the checkpoint's framing.
 
         Each crop is read twice, as it is and mirrored.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngInfo
 
 from facekit import __version__
-from facekit.align import CROP_SIZE, resize_crop
+from facekit.align import CROP_SIZE, FACE, Framing, resize_crop
 
 _SIDE: Final = min(CROP_SIZE)
 _LEFT, _TOP = ((length - _SIDE) // 2 for length in CROP_SIZE)
@@ -19,14 +19,17 @@ def portrait(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return resize_crop(crop[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE], (size, size))
 
 
-def crops_around(portraits: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Portraits (N, S, S, 3) uint8 as canonical crops (N, H, W, 3), for networks that read these.
+def crops_around(portraits: NDArray[np.uint8], framing: Framing = FACE) -> NDArray[np.uint8]:
+    """Portraits (N, S, S, 3) uint8 as crops (N, H, W, 3) of `framing`, for networks that read these.
 
     What lies outside the square is not known: its border is continued.
     """
-    inner = np.stack([resize_crop(picture, (_SIDE, _SIDE)) for picture in portraits])
-    around = [(start, length - _SIDE - start) for start, length in ((_TOP, CROP_SIZE[1]), (_LEFT, CROP_SIZE[0]))]
-    return np.pad(inner, ((0, 0), *around, (0, 0)), "edge")
+    left, top, right, _ = FACE.box_in(framing)
+    scale = (right - left) / CROP_SIZE[0]
+    side = round(scale * _SIDE)
+    starts = (round(top + scale * _TOP), round(left + scale * _LEFT))
+    around = [(start, length - side - start) for start, length in zip(starts, framing.size[::-1], strict=True)]
+    return np.pad([resize_crop(picture, (side, side)) for picture in portraits], ((0, 0), *around, (0, 0)), "edge")
 
 
 def side_by_side(portraits: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -59,11 +59,19 @@ def test_beyond_the_border_is_black(scale: float) -> None:
 
 
 def test_the_fine_framing_shows_the_same_part() -> None:
-    assert FINE_FACE.same_part(FACE) and FACE.same_part(FINE_FACE) and not FACE.same_part(FRAME)
+    np.testing.assert_allclose(FACE.box_in(FINE_FACE), [0, 0, 150, 171], atol=0.5)
     picture, landmarks = dotted(3.0)
     coarse, fine = crop_face(picture, landmarks), crop_face(picture, landmarks, framing=FINE_FACE)
     assert fine.shape == (171, 150, 3)
     assert np.abs(resize_crop(fine, CROP_SIZE).astype(int) - coarse).mean() < 2
+
+
+def test_a_framing_knows_where_another_shows_what_it_shows() -> None:
+    np.testing.assert_allclose(FINE_FACE.box_in(FRAME), [13.5, 34, 163.5, 205], atol=1e-4)
+    picture, landmarks = dotted(3.0)
+    frame, fine = (crop_face(picture, landmarks, framing=framing) for framing in (FRAME, FINE_FACE))
+    halves = (frame[34:205, 13:163].astype(int) + frame[34:205, 14:164]) / 2  # it begins between two columns
+    assert np.abs(halves - fine).mean() < 2
 
 
 def test_degenerate_landmarks_do_not_raise() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facekit.align import CROP_SIZE
+from facekit.align import CROP_SIZE, FINE_FACE, FRAME
 from facekit.portraits import crops_around, portrait, side_by_side
 
 
@@ -18,6 +18,16 @@ def test_a_crop_around_a_portrait_holds_it_in_its_middle() -> None:
     assert crops.shape == (3, CROP_SIZE[1], CROP_SIZE[0], 3) and crops.dtype == np.uint8
     assert all(np.array_equal(portrait(crop, 112), picture) for crop, picture in zip(crops, made, strict=True))
     assert (crops[:, :8] == made[:, :1]).all() and (crops[:, -8:] == made[:, -1:]).all()
+
+
+def test_a_crop_of_a_larger_framing_holds_it_where_the_face_is() -> None:
+    made = np.full((1, 64, 64, 3), 200, np.uint8)
+    made[0, 32:] = 100
+    for framing, middle, left in ((FINE_FACE, 86, 0), (FRAME, 120, 14)):
+        crop = crops_around(made, framing)[0]
+        assert crop.shape == (*framing.size[::-1], 3)
+        assert (crop[: middle - 4] == 200).all() and (crop[middle + 4 :] == 100).all()
+        assert (crop[:, : left + 1] == crop[:, left : left + 1]).all()
 
 
 def test_small_portraits_are_enlarged() -> None:

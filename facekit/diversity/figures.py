@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facekit.align import FACE
 from facekit.attribute_coverage import AttributeCoverage, Shares, group_shares
 from facekit.diversity.measures import Scale, duplicates, formed, frechet, kid, manifold, vendi
 from facekit.errors import CheckpointError
@@ -43,12 +42,10 @@ class FaceSample:
         """From portraits (N, S, S, 3) uint8, N at least 1; one pass gives both, since the heads are linear.
 
         Raises:
-            CheckpointError: the analyzer looks at another part of the photo, or does not answer all attributes.
+            CheckpointError: the analyzer does not answer all attributes.
         """
-        if not analyzer.framing.same_part(FACE):
-            raise CheckpointError(f"{analyzer.checkpoint.name} does not look at canonical crops: choose one that does.")
         parts = (portraits[i : i + _AT_ONCE] for i in range(0, len(portraits), _AT_ONCE))
-        embeddings = np.concatenate([analyzer.embed(crops_around(part)) for part in parts])
+        embeddings = np.concatenate([analyzer.embed(crops_around(part, analyzer.framing)) for part in parts])
         attributes = analyzer.answer(embeddings).attributes
         if attributes is None or np.isnan(attributes).any():
             raise CheckpointError(

@@ -168,7 +168,7 @@ def _read(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     with engine.generator(wish.checkpoint, _ticket(request)) as generator:
         pictures, names = draw_faces(generator, wish)[0], generator.attributes
     with engine.analyzer(DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, _ticket(request)) as analyzer:
-        answers = analyzer.predict(crops_around(pictures)).attributes
+        answers = analyzer.predict(crops_around(pictures, analyzer.framing)).attributes
     if answers is None:
         raise GenerationError("The default network reads no attributes, so that these faces cannot be described.")
     columns = [ATTRIBUTES.index(name) for name in names]

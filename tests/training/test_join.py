@@ -87,25 +87,54 @@ def test_members_may_have_been_trained_on_the_same_part_at_another_scale(tmp_pat
         assert [one.get("size") for one in both.network["members"]].count([84, 96]) == 1
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"framing": "frame"}, "a has framing face, b frame: they cannot share a crop."),
-        ({"tasks": {"attributes": AttributesTask(names=("Male",))}}, "Head attributes answers something else in a "),
-    ],
-)
-def test_checkpoints_that_do_not_fit_are_told(fields: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_a_member_that_sees_the_whole_frame_takes_the_others_in(tmp_path: Path) -> None:
+    window = (0.126667, 0.157895, 0.873333, 0.906433)
+    face = member(tmp_path / "a", ("attributes", "age"), [4, 4, 8, 8])
+    settings = {"network": {"widths": [4, 4, 8, 8], "window": window}, "input_size": (150, 171)}
+    fine = member(tmp_path / "b", ("attributes", "age"), [4, 4, 8, 8], framing="face-fine", **settings)
+    frame = member(tmp_path / "c", ("attributes",), [4, 4, 8, 8], framing="frame", input_size=(120, 147))
+    join([face, fine, frame], tmp_path / "d", description="all three")
+    joined = read_checkpoint(tmp_path / "d")
+    assert joined.config.framing == "frame" and joined.config.input_size == (178, 218)
+    x = torch.randn(2, 3, 218, 178)
+    with torch.inference_mode():
+        same = read_checkpoint(tmp_path / "a").model  # b has the weights of a
+        wanted = (
+            same(interpolate(x[:, :, 34:205, 14:164], (96, 84), mode="bilinear", antialias=True)),
+            same(x[:, :, 61:189, 33:145]),
+            read_checkpoint(tmp_path / "c").model(interpolate(x, (147, 120), mode="bilinear", antialias=True)),
+        )
+        got = joined.model(x)
+    for head, used in (("attributes", wanted), ("age", wanted[:2])):
+        mean = torch.stack([logits[head] for logits in used]).mean(0)
+        torch.testing.assert_close(got[head], mean, atol=0.01, rtol=0.01)
+    for left, _, right, _ in joined.model.explained.values():
+        assert left + right == pytest.approx(1, abs=1e-5)  # a mirrored crop shows each of them the same part
+
+
+def test_a_joined_checkpoint_joins_with_another(tmp_path: Path) -> None:
+    names = [member(tmp_path / name, ("attributes",), [4, 4, 8, width]) for name, width in (("a", 8), ("b", 12))]
+    join(names, tmp_path / "ab", description="", weights=[3, 7])
+    third = member(tmp_path / "c", ("attributes",), [4, 4, 8, 16], framing="frame", input_size=(60, 74))
+    join([str(tmp_path / "ab"), third], tmp_path / "grown", description="", weights=[3, 1])
+    join([*names, third], tmp_path / "anew", description="", weights=[9, 21, 10])
+    grown, anew = (read_checkpoint(tmp_path / name) for name in ("grown", "anew"))
+    assert grown.config.network == anew.config.network
+    assert grown.config.training["members"] == anew.config.training["members"]
+    assert grown.config.training["weights"] == pytest.approx([0.9, 2.1, 1])
+    x = torch.randn(2, 3, *grown.config.input_size[::-1])
+    with torch.inference_mode():
+        torch.testing.assert_close(grown.model(x)["attributes"], anew.model(x)["attributes"], atol=0.01, rtol=0.01)
+
+
+def test_checkpoints_that_do_not_fit_are_told(tmp_path: Path) -> None:
     first = member(tmp_path / "a", ("attributes",), [4, 4, 8, 8])
-    if tasks := fields.get("tasks"):
-        model = build("face-net", {"attributes": tasks["attributes"].size}, {"widths": [4, 4, 8, 8]})
-        config = CheckpointConfig(network={"widths": [4, 4, 8, 8]}, tasks=tasks, input_size=(84, 96))
-        write_checkpoint(tmp_path / "b", model, config)
-        second = str(tmp_path / "b")
-    else:
-        second = member(tmp_path / "b", ("attributes",), [4, 4, 8, 8], **fields)
-    with pytest.raises(CheckpointError) as caught:
-        join([first, second], tmp_path / "c", description="")
-    assert message in str(caught.value)
+    tasks = {"attributes": AttributesTask(names=("Male",))}
+    model = build("face-net", {"attributes": 1}, {"widths": [4, 4, 8, 8]})
+    config = CheckpointConfig(network={"widths": [4, 4, 8, 8]}, tasks=tasks, input_size=(84, 96))
+    write_checkpoint(tmp_path / "b", model, config)
+    with pytest.raises(CheckpointError, match="Head attributes answers something else in a than in b"):
+        join([first, str(tmp_path / "b")], tmp_path / "c", description="")
     assert not (tmp_path / "c").exists()
 
 
