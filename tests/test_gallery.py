@@ -30,7 +30,7 @@ def test_every_shipped_checkpoint_is_listed() -> None:
     assert default["bytes"] == (ZOO / "default" / "model.safetensors").stat().st_size
     assert default["answers"] == ["attributes", "age", "expression"]
     assert default["terms"] == "research-only-non-commercial"
-    assert [row["recipe"] for row in default["made"]] == ["faces", "faces-fine"]
+    assert [row["recipe"] for row in default["made"]] == ["faces-fine", "faces-wide-fine", "faces-again"]
     assert {figure["task"] for figure in default["figures"]} == {"attributes", "gender", "age", "expression"}
     assert all(figure["low"] <= figure["value"] <= figure["high"] for figure in default["figures"])
     assert {figure["task"] for figure in entries["dcgan-faces"]["figures"]} == {"vendi", "recall", "frechet"}
