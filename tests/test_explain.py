@@ -40,9 +40,9 @@ def test_unknown_answers_are_told(analyzer: FaceAnalyzer, crop: np.ndarray) -> N
 def test_layers_shrink_from_stage_to_stage(analyzer: FaceAnalyzer, crop: np.ndarray) -> None:
     maps = layer_activations(analyzer, crop)
     stages = ["stem", "stage 1", "stage 2", "stage 3", "stage 4"]
-    assert list(maps) == [f"{stage}, net {i}" for i in (1, 2) for stage in stages]
-    whole, inside = [(24, 21), (24, 21), (12, 11), (6, 6), (3, 3)], [(32, 28), (32, 28), (16, 14), (8, 7), (4, 4)]
-    assert [values.shape for values in maps.values()] == whole + inside
+    assert list(maps) == [f"{stage}, net {i}" for i in (1, 2, 3) for stage in stages]
+    inside, whole = [(32, 28), (32, 28), (16, 14), (8, 7), (4, 4)], [(41, 34), (41, 34), (21, 17), (11, 9), (6, 5)]
+    assert [values.shape for values in maps.values()] == inside + whole + inside
     assert all(values.min() >= 0 and values.max() <= 1 for values in maps.values())
 
 
