@@ -13,7 +13,7 @@ from facenet_pytorch.models.mtcnn import PNet
 from numpy.typing import NDArray
 
 from facekit.detect import DETECTORS, Detector, load_detector
-from facekit.detect.mtcnn import MTCNNDetector, _pyramid
+from facekit.detect.mtcnn import MTCNNDetector, _nms_min, _pyramid, _support
 from facekit.errors import UnknownName
 from facekit.images import read_image
 
@@ -164,9 +164,28 @@ def test_a_face_is_followed_from_a_box_that_is_off(astronaut: Picture) -> None:
 
 
 def test_textures_cannot_cost_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, astronaut: Picture) -> None:
-    """With one candidate a stage the astronaut is still found: the best ones are kept."""
-    monkeypatch.setattr("facekit.detect.mtcnn._BOUNDS", (1, 1, 1))
+    """With one candidate for RNet and ONet the astronaut is still found: the best ones are kept."""
+    monkeypatch.setattr("facekit.detect.mtcnn._BOUNDS", (20, 1, 1))
     assert len(detector("mtcnn")(astronaut)) == 1
+
+
+def test_what_single_windows_see_is_no_candidate() -> None:
+    windows = torch.tensor([[0, 0, 12, 12], [2, 0, 14, 12], [0, 0, 17, 17], [60, 60, 72, 72], [66, 66, 78, 78]]).float()
+    logits = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0])  # the last two share a seventh of what both cover
+    assert _support(torch.tensor([1, 3]), windows, logits).tolist() == [7.0, 8.0]
+    assert _support(torch.tensor([], dtype=torch.long), windows, logits).tolist() == []
+
+
+def test_a_box_inside_a_better_one_goes() -> None:
+    boxes = torch.tensor([[10, 10, 20, 20], [0, 0, 40, 40], [41, 0, 60, 40], [30, 30, 50, 50]]).float()
+    assert _nms_min(boxes, torch.tensor([0.9, 0.95, 0.8, 0.99]), 0.7).tolist() == [3, 1, 2]
+    assert _nms_min(boxes[:0], torch.zeros(0), 0.7).tolist() == []
+
+
+def test_faces_a_little_under_the_smallest_size(astronaut: Picture) -> None:
+    """As facenet-pytorch does: only the finest level sees them, and few windows there."""
+    crowd = np.concatenate([resized(astronaut, side) for side in (240, 240)], 1)
+    assert len(MTCNNDetector(min_face_size=60)(crowd)) == 2  # of about 50 pixels
 
 
 @pytest.mark.parametrize("size", [(640, 480), (641, 333), (97, 1200), (25, 25), (24, 24), (1921, 1081)])

@@ -36,14 +36,18 @@ class SummedArea:
     def resize(self, into: NDArray[np.float32]) -> None:
         """Write the whole picture into an array (height, width, 3) of any size, as values in [0, 255]."""
         (top, bottom), (left, right) = (_spans(*ends) for ends in zip(self._size, into.shape, strict=False))
-        share = np.float32(1) / (right - left).astype(np.float32)[:, None]
+        height, width = ((end - start).astype(np.float32) for start, end in ((top, bottom), (left, right)))
+        shares = (1 / height[:, None], (1 / width).repeat(3))
+        flat = into.reshape(len(into), -1, copy=False)  # so that the innermost loop is not one over three channels
         for i in range(0, len(into), _BAND):
             band = slice(i, i + _BAND)
             rows = self._sums.take(bottom[band], 0)
             rows -= self._sums.take(top[band], 0)  # (_BAND, W + 1, 3)
             sums = rows.take(right, 1)
             sums -= rows.take(left, 1)
-            np.multiply(sums, share / (bottom - top)[band, None, None].astype(np.float32), out=into[band])
+            means = sums.reshape(len(sums), -1).astype(np.float32)
+            means *= shares[1]
+            np.multiply(means, shares[0][band], out=flat[band])
 
     def crops(self, boxes: Tensor, side: int) -> Tensor:
         """The parts of the picture inside boxes, as (N, side, side, 3) float32 in [0, 255], grey beyond its border.
