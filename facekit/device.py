@@ -19,3 +19,10 @@ def usable_device(name: str | None) -> str | None:
         here = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
         raise UnknownName.among("device", name, here) from None
     return name
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for matrices of bfloat16, without which they are slower than float32."""
+    import torch
+
+    return torch.cpu._is_amx_tile_supported()  # PyTorch has no public name for it

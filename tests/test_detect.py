@@ -176,6 +176,17 @@ def test_what_single_windows_see_is_no_candidate() -> None:
     assert _support(torch.tensor([], dtype=torch.long), windows, logits).tolist() == []
 
 
+def test_a_first_look_in_bfloat16_changes_no_answer(monkeypatch: pytest.MonkeyPatch, astronaut: Picture) -> None:
+    answers = []
+    for quick in (False, True):
+        monkeypatch.setattr("facekit.detect.mtcnn.multiplies_bfloat16", lambda quick=quick: quick)
+        answers.append(MTCNNDetector()._first(torch.from_numpy(astronaut).float()))
+    sure = answers[0][0] > np.log(0.6 / 0.4)
+    assert 50 < sure.sum() < 1000
+    assert answers[1][0].isinf().float().mean() > 0.95  # most windows were seen in bfloat16 alone
+    assert torch.allclose(answers[0][:, sure], answers[1][:, sure], atol=1e-4)
+
+
 def test_a_box_inside_a_better_one_goes() -> None:
     boxes = torch.tensor([[10, 10, 20, 20], [0, 0, 40, 40], [41, 0, 60, 40], [30, 30, 50, 50]]).float()
     assert _nms_min(boxes, torch.tensor([0.9, 0.95, 0.8, 0.99]), 0.7).tolist() == [3, 1, 2]

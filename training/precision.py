@@ -2,6 +2,7 @@
 
 import torch
 
+from facekit.device import multiplies_bfloat16
 from facekit.errors import RecipeError
 
 
@@ -13,4 +14,4 @@ def precision(wanted: str) -> str:
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "no"
+    return "bf16" if multiplies_bfloat16() else "no"
