@@ -93,20 +93,23 @@ class FaceAnalyzer:
         Raises:
             ImageError: the picture cannot be used.
         """
-        return self.batch([image])[0]
+        return self.batch([read_image(image)])[0]
 
     def batch(self, images: Iterable[ImageSource]) -> list[Report]:
         """Read every face of several pictures; the crops of all pictures go through the network together.
 
         Raises:
-            ImageError: a picture cannot be used, or this is a single one.
+            ImageError: a picture cannot be used, and which of them; or this is a single one.
         """
         if isinstance(images, str | bytes | os.PathLike | np.ndarray | Image.Image):
             raise ImageError("batch takes several pictures: put this one into a list, or call the analyzer itself.")
         found: list[tuple[tuple[int, int], Detections, float]] = []
         crops: list[NDArray[np.uint8]] = []
-        for source in images:
-            pixels = read_image(source)
+        for number, source in enumerate(images, 1):
+            try:
+                pixels = read_image(source)
+            except ImageError as error:
+                raise type(error)(f"Picture {number}: {error}") from None
             start = perf_counter()
             detections = self.detector(pixels)
             found.append((pixels.shape[:2], detections, 1000 * (perf_counter() - start)))

@@ -73,6 +73,13 @@ def test_one_picture_is_no_batch(analyzer: FaceAnalyzer, astronaut: np.ndarray) 
             analyzer.batch(one)  # type: ignore[arg-type]
 
 
+def test_a_batch_says_which_picture_cannot_be_used(analyzer: FaceAnalyzer, astronaut: np.ndarray) -> None:
+    with pytest.raises(UnreadableImage, match=r"^Picture 2: .*empty"):
+        analyzer.batch([astronaut, b"", b""])
+    with pytest.raises(UnreadableImage, match=r"^(?!Picture)"):
+        analyzer(b"")
+
+
 def test_every_form_of_a_picture_gives_the_same_answer(
     analyzer: FaceAnalyzer, astronaut: np.ndarray, tmp_path: Path
 ) -> None:
