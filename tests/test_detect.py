@@ -193,6 +193,14 @@ def test_a_box_inside_a_better_one_goes() -> None:
     assert _nms_min(boxes[:0], torch.zeros(0), 0.7).tolist() == []
 
 
+def test_faces_that_few_windows_see(astronaut: Picture) -> None:
+    """One cut by the border beside three whole ones, and the only one of a blurred crop that is cut as well."""
+    row = np.concatenate([resized(astronaut, 140)] * 4, 1)
+    assert len(detector("mtcnn")(np.ascontiguousarray(row[:, 57:]))) == 4
+    blurred = cv2.resize(resized(astronaut[65:180, 170:240], 24), (128, 128), interpolation=cv2.INTER_CUBIC)
+    assert len(detector("mtcnn")(blurred)) == 1
+
+
 def test_faces_a_little_under_the_smallest_size(astronaut: Picture) -> None:
     """As facenet-pytorch does: only the finest level sees them, and few windows there."""
     crowd = np.concatenate([resized(astronaut, side) for side in (240, 240)], 1)

@@ -3,7 +3,7 @@
 It finds what facenet-pytorch's `MTCNN.detect` finds. That one resizes the full image and runs the first network once a
 scale, cuts candidates out one by one, and takes as many as that network proposes (600 ms on textures). Here everything
 is averaged from one table of sums, the pyramid is one picture, and candidates are few: their number is bounded, and
-what a single window takes for a face is none.
+where there are many, what a single window takes for a face is none.
 """
 
 import math
@@ -27,7 +27,8 @@ from facekit.freeze import freeze
 _CELL, _STRIDE = 12, 2  # PNet looks at 12x12 windows, two pixels apart
 _BOUNDS = (4000, 600, 120)  # windows of PNet that compete, candidates for RNet and for ONet, at 640x480 pixels
 _NEIGHBOUR = 0.3  # intersection over union of two windows that may see the same face
-_SUPPORT = torch.tensor([10.0, 15.0, 20.0])  # least sum of neighbours' logits; in the two finest levels they are fewer
+_SUPPORT = torch.tensor([5.0, 7.0, 10.0])  # least sum of neighbours' logits; in the two finest levels they are fewer
+_ALWAYS = 16  # candidates that go on without: a blurred or tightly cut face may have no others
 _PNET = 12  # channels after PNet's first part
 _ROUGH_LAYERS = ("conv2.weight", "conv2.bias", "conv3.weight", "conv3.bias", "conv4.weight", "conv4.bias")
 _ROUGH_SLOPES = ("prelu2.weight", "prelu3.weight")
@@ -120,8 +121,12 @@ class MTCNNDetector:
         windows = (torch.cat([corner + 1, corner + _CELL], 1) / levels.scales[level, None]).floor()
         kept = batched_nms(windows, scores, level, 0.5)
         kept = kept[nms(windows[kept], scores[kept], 0.7)][: _bound(1, area)]
-        kept = kept[_support(kept, windows, logits) > _SUPPORT[level[kept].clamp(max=len(_SUPPORT) - 1)]]
-        return _square(_shift(windows[kept], answers[1:, y[kept], x[kept]].T, 0))
+        boxes = _square(_shift(windows[kept], answers[1:, y[kept], x[kept]].T, 0))
+        support = _support(kept, windows, logits)
+        passed = support > _SUPPORT[level[kept].clamp(max=len(_SUPPORT) - 1)]
+        passed[support.topk(min(_ALWAYS, len(kept))).indices] = True
+        passed |= (boxes < 1).any(1) | (boxes[:, 2:] > boxes.new_tensor([area.width, area.height])).any(1)  # cut off
+        return boxes[passed]
 
     def _first(self, picture: Tensor) -> Tensor:
         """PNet on a picture (H, W, 3), sides even, to face logits and box offsets (5, H / 2 - 5, W / 2 - 5).
@@ -329,8 +334,8 @@ def _square(boxes: Tensor) -> Tensor:
 def _support(some: Tensor, windows: Tensor, logits: Tensor) -> Tensor:
     """How much PNet's answers nearby speak for a face: sums (N,) over the windows (M, 4) about each of `some` (N,).
 
-    A face is seen in many windows of several levels, what only looks like one in few: of a photo of a group half of the
-    candidates are left, of an empty room a third.
+    A face is seen in many windows of several levels, what only looks like one in few: of photos of groups and of empty
+    rooms two thirds of the candidates are left.
     """
     area = box_area(windows)
     least = (area[some, None] + area) * (_NEIGHBOUR / (1 + _NEIGHBOUR))
