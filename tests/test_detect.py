@@ -169,7 +169,7 @@ def test_textures_cannot_cost_more_than_the_bound(monkeypatch: pytest.MonkeyPatc
     assert len(detector("mtcnn")(astronaut)) == 1
 
 
-def test_what_single_windows_see_is_no_candidate() -> None:
+def test_support_is_what_overlapping_windows_say() -> None:
     windows = torch.tensor([[0, 0, 12, 12], [2, 0, 14, 12], [0, 0, 17, 17], [60, 60, 72, 72], [66, 66, 78, 78]]).float()
     logits = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0])  # the last two share a seventh of what both cover
     assert _support(torch.tensor([1, 3]), windows, logits).tolist() == [7.0, 8.0]

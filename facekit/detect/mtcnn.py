@@ -3,7 +3,7 @@
 It finds what facenet-pytorch's `MTCNN.detect` finds. That one resizes the full image and runs the first network once a
 scale, cuts candidates out one by one, and takes as many as that network proposes (600 ms on textures). Here everything
 is averaged from one table of sums, the pyramid is one picture, and candidates are few: their number is bounded, and
-where there are many, what a single window takes for a face is none.
+where there are many, what few windows take for a face is none.
 """
 
 import math
