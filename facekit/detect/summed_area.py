@@ -57,25 +57,23 @@ class SummedArea:
         """
         start, size = boxes[:, :2, None], (boxes[:, 2:] - boxes[:, :2])[:, :, None]
         step = torch.arange(side)
-        low, high = start + step * size // side, start - (-(step + 1) * size) // side  # (N, 2, side), x before y
-        border = torch.tensor([[self.width], [self.height]])
-        inner_low, inner_high = (ends.clamp(min=0).minimum(border) for ends in (low, high))
-        (left, top), (right, bottom) = inner_low.unbind(1), inner_high.unbind(1)
-        sums = self._at(bottom, right) - self._at(top, right) - self._at(bottom, left) + self._at(top, left)
-        areas, inner = (_products(ends) for ends in (high - low, inner_high - inner_low))
-        return (sums + GREY * (areas - inner)) / areas
-
-    def _at(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Sums (N, side, side, 3) above every row and left of every column, both (N, side)."""
-        places = rows[:, :, None] * (self.width + 1) + columns[:, None]
+        ends = torch.cat([start + step * size // side, start - (-(step + 1) * size) // side], 2)  # (N, 2, 2 * side)
+        inner = ends.clamp(min=0).minimum(torch.tensor([[self.width], [self.height]]))
+        columns, rows = inner.unbind(1)
+        places = (rows * (self.width + 1))[:, :, None] + columns[:, None]
         table = torch.from_numpy(self._sums).view(-1, 3)
-        return table.index_select(0, places.view(-1)).view(*places.shape, 3)
+        corners = table.index_select(0, places.view(-1)).view(-1, 2, side, 2, 3 * side)  # bottom after top, ...
+        strips = corners[:, 1] - corners[:, 0]
+        sums = (strips[:, :, 1] - strips[:, :, 0]).float()  # (N, side, 3 * side)
+        wide, high = _lengths(ends)
+        sums.addcmul_(*_lengths(inner), value=-GREY).div_(wide).div_(high).add_(GREY)
+        return sums.view(-1, side, side, 3)
 
 
-def _products(sides: Tensor) -> Tensor:
-    """Widths and heights (N, 2, side) to areas (N, side, side, 1)."""
-    wide, high = sides.unbind(1)
-    return (high[:, :, None] * wide[:, None])[..., None]
+def _lengths(ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Widths (N, 1, 3 * side), thrice each, and heights (N, side, 1) of windows that end at (N, 2, 2 * side)."""
+    wide, high = ends.unflatten(2, (2, -1)).diff(dim=2)[:, :, 0].float().unbind(1)
+    return wide.repeat_interleave(3, 1)[:, None], high[:, :, None]
 
 
 @lru_cache(maxsize=256)
