@@ -6,7 +6,6 @@ import io
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -57,16 +56,14 @@ def test_each_viewer_has_numbers_of_their_own(engine: Engine, frame: bytes) -> N
 
 def test_a_second_frame_meanwhile_is_skipped(engine: Engine, frame: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     audience, entered, go_on = Audience(engine), Event(), Event()
-    whole = engine.analyzer
+    whole = engine.with_analyzer
 
-    @contextmanager
-    def slow(*names: str) -> Any:
+    def slow(*work: Any, **names: str) -> Any:
         entered.set()
         assert go_on.wait(20)
-        with whole(*names) as analyzer:
-            yield analyzer
+        return whole(*work, **names)
 
-    monkeypatch.setattr(engine, "analyzer", slow)
+    monkeypatch.setattr(engine, "with_analyzer", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(audience.look, ANNA, frame, 1.0)
         assert entered.wait(20)
@@ -163,5 +160,4 @@ def test_an_analyzer_is_shared(engine: Engine, frame: bytes) -> None:
     audience.look(BERT, frame, 0.0)
     analyzers = {id(viewer.live.analyzer) for viewer in audience._viewers.values() if viewer.live}
     assert len(analyzers) == 1
-    with engine.analyzer("default", "mtcnn") as analyzer:
-        assert id(analyzer) in analyzers
+    assert engine.with_analyzer(id) in analyzers

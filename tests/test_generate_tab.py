@@ -216,8 +216,7 @@ def test_the_endpoint(engine: Engine) -> None:
     answer = generate._api_faces(engine, 3, 7, '{"Smiling": true}', 0.9, "")
     assert answer["error"] is None and [face["index"] for face in answer["faces"]] == [0, 1, 2]
     assert all(face["attributes"]["Smiling"] for face in answer["faces"])
-    with engine.generator("") as generator:
-        wanted = generator.sample(3, seed=7, attributes={"Smiling": True}, truncation=0.9)
+    wanted = engine.with_generator(lambda one: one.sample(3, seed=7, attributes={"Smiling": True}, truncation=0.9))
     for face, one in zip(answer["faces"], wanted, strict=True):
         np.testing.assert_array_equal(np.asarray(picture(face["picture"])), np.asarray(one))
         assert "does not exist" in picture(face["picture"]).info["Description"]

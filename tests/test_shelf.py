@@ -1,12 +1,15 @@
 """The networks that visitors may name."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 from time import time
 from types import SimpleNamespace
 
 import pytest
 from gradio.context import LocalContext
 
+from facekit import FaceAnalyzer
 from facekit import hub as facekit_hub
 from facekit.errors import CheckpointNotFound, FacekitError, UnknownName
 from facekit.shipped import CLASSIFIER, GENERATOR, ZOO
@@ -17,6 +20,10 @@ from tests.loopback_hub import LoopbackHub
 from tests.test_hub_fetch import ANN, files_of
 
 PORTRAITS = files_of(ZOO / "portrait-attributes")
+
+
+def itself(analyzer: FaceAnalyzer) -> FaceAnalyzer:
+    return analyzer
 
 
 @pytest.fixture(autouse=True)
@@ -101,27 +108,31 @@ def test_only_a_few_networks_of_strangers_stay_in_memory(hub: LoopbackHub) -> No
     engine, made = Engine(), []
     for i in range(6):
         hub.put(f"ann/net{i}", PORTRAITS)
-        with engine.analyzer(f"ann/net{i}", "mtcnn") as analyzer:
-            made.append(analyzer)
-    with engine.analyzer("ann/net5", "mtcnn") as last:
-        assert last is made[5]
-    with engine.analyzer("portrait-attributes", "mtcnn") as shipped:
-        assert shipped.checkpoint.name == "portrait-attributes"
+        made.append(engine.with_analyzer(itself, f"ann/net{i}"))
+    assert engine.with_analyzer(itself, "ann/net5") is made[5]
+    assert engine.with_analyzer(itself, "portrait-attributes").checkpoint.name == "portrait-attributes"
     assert len(engine.shelf._fetched) == 4
-    with engine.analyzer("ann/net0", "mtcnn") as first:
-        assert first is not made[0]
+    assert engine.with_analyzer(itself, "ann/net0") is not made[0]
 
 
 def test_a_checkpoint_that_is_none_leaves_the_engine_at_work(hub: LoopbackHub) -> None:
     hub.put("eve/net", PORTRAITS | {"model.safetensors": b"nonsense"})
     engine = Engine()
     for _ in range(2):
-        with pytest.raises(FacekitError, match="eve/net"), engine.analyzer("eve/net", ""):
-            pass
-    with pytest.raises(UnknownName), engine.analyzer("nobody", ""):
-        pass
-    with engine.analyzer("portrait-attributes", "") as analyzer:
-        assert analyzer.checkpoint.name == "portrait-attributes"
+        with pytest.raises(FacekitError, match="eve/net"):
+            engine.with_analyzer(itself, "eve/net")
+    with pytest.raises(UnknownName):
+        engine.with_analyzer(itself, "nobody")
+    assert engine.with_analyzer(itself, "portrait-attributes").checkpoint.name == "portrait-attributes"
+
+
+def test_one_thread_runs_every_network() -> None:
+    """Two would be half as fast, even in turns: see `Engine._in_turn`."""
+    engine = Engine()
+    with ThreadPoolExecutor(3) as visitors:
+        readers = visitors.map(lambda _: engine.with_analyzer(lambda _: get_ident()), range(6))
+        painters = visitors.map(lambda _: engine.with_generator(lambda _: get_ident()), range(6))
+        assert len({*readers, *painters}) == 1
 
 
 def test_private_downloads_are_tidied_as_well(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +148,7 @@ def test_a_checkpoint_is_called_as_it_was_asked_for(hub: LoopbackHub) -> None:
     hub.put("ann/net", PORTRAITS)
     engine = Engine()
     for name in ("ann/net", "ann/net@main"):
-        with engine.analyzer(name, "mtcnn") as analyzer:
-            assert analyzer.checkpoint.name == name
+        assert engine.with_analyzer(itself, name).checkpoint.name == name
 
 
 def test_a_full_cache_is_tidied_but_for_what_was_asked_last(hub: LoopbackHub) -> None:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from PIL import Image
@@ -21,6 +21,9 @@ from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
 from facekit.ui.quality import charts
 from facekit.ui.told import or_error
 from facekit.ui.uploads import photo_input
+
+if TYPE_CHECKING:
+    from facekit.analyze import FaceAnalyzer
 
 EXAMPLES = Path(__file__).parent / "examples"
 EXAMPLE_FILES = {"portrait": "astronaut.jpg", "several": "three_sizes.jpg", "none": "cat.jpg"}
@@ -77,7 +80,7 @@ def _server_functions(engine: Engine) -> list[Callable[..., Any]]:
 
 
 def _analyze(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    with engine.analyzer(*_names(request), ticket=_ticket(request)) as analyzer:
+    def look(analyzer: FaceAnalyzer) -> dict[str, Any]:
         from facekit.images import read_image, shown_otherwise
         from facekit.ui.render import bytes_from_url, report_view
 
@@ -85,9 +88,11 @@ def _analyze(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         pixels = read_image(photo)
         return report_view(analyzer, pixels, analyzer(pixels), bool(request.get("preview")) or shown_otherwise(photo))
 
+    return engine.with_analyzer(look, *_names(request), ticket=_ticket(request))
+
 
 def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, Any]:
-    with engine.analyzer(*_names(request)) as analyzer:
+    def explain(analyzer: FaceAnalyzer) -> dict[str, Any]:
         from facekit.ui.render import crop_from_url, layers_view, why_view
 
         crop = crop_from_url(str(request.get("crop", "")), analyzer.framing.size)
@@ -97,14 +102,15 @@ def _explain(engine: Engine, request: dict[str, Any], view: str) -> dict[str, An
             else why_view(analyzer, crop, str(request.get("target", "")))
         )
 
+    return engine.with_analyzer(explain, *_names(request))
+
 
 def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.hub import parse_address
     from facekit.shipped import shipped
 
     name, detector = _names(request)
-    with engine.analyzer(name, detector) as analyzer:
-        checkpoint = analyzer.checkpoint
+    checkpoint = engine.with_analyzer(lambda analyzer: analyzer.checkpoint, name, detector)
     return {
         "name": name if name in shipped() else str(parse_address(name)),
         "card": card_html(checkpoint.card),
@@ -139,8 +145,8 @@ def _add_endpoint(engine: Engine) -> None:
         try:
             if not photo:
                 raise UnreadableImage("The file is empty or was uploaded too long ago: send it again.")
-            with engine.analyzer(checkpoint, detector) as analyzer:
-                return {**analyzer(photo).to_dict(), "error": None}
+            report = engine.with_analyzer(lambda analyzer: analyzer(photo), checkpoint, detector)
+            return {**report.to_dict(), "error": None}
         except FacekitError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -13,6 +13,7 @@ from facekit.images import read_image, size_of
 from facekit.ui.engine import Engine
 
 if TYPE_CHECKING:
+    from facekit.analyze import FaceAnalyzer
     from facekit.face import Report
     from facekit.live import LiveAnalyzer
 
@@ -93,12 +94,15 @@ class Audience:
             _check_side(*size_of(frame))  # some hundred bytes may become megabytes
             pixels = read_image(frame)
             _check_side(*pixels.shape[:2])
-            with self.engine.analyzer("", "", viewer) as analyzer:
+
+            def follow(analyzer: FaceAnalyzer) -> Report:
                 from facekit.live import LiveAnalyzer
 
                 seat.live = seat.live or LiveAnalyzer(analyzer)
                 with _one_thread():
                     return seat.live(pixels, timestamp)
+
+            return self.engine.with_analyzer(follow, ticket=viewer)
 
     def leave(self, viewer: str) -> None:
         """Forget a viewer."""

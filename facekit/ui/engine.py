@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from facekit.errors import FacekitError
 from facekit.lab.room import Room
@@ -17,6 +17,8 @@ from facekit.ui.turns import Turns
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
     from facekit.generate import FaceGenerator
+
+Answer = TypeVar("Answer")
 
 DEFAULT_CHECKPOINT, DEFAULT_DETECTOR = "default", "mtcnn"
 
@@ -44,6 +46,7 @@ class Engine:
         self.room = Room()
         self.page_is_open = Event()
         self.shelf = Shelf()
+        self._networks = ThreadPoolExecutor(1, "networks")
 
     def start(self) -> None:
         """Load the default analyzer in the background; a photo that arrives meanwhile waits in line behind it."""
@@ -58,11 +61,17 @@ class Engine:
 
         return {"checkpoints": shipped(), "detectors": list(DETECTORS)}
 
-    @contextmanager
-    def analyzer(self, checkpoint: str, detector: str, ticket: str | None = None) -> Iterator[FaceAnalyzer]:
-        """The analyzer of that name for the length of the `with` block, when its turn has come.
+    def with_analyzer(
+        self,
+        work: Callable[[FaceAnalyzer], Answer],
+        checkpoint: str = "",
+        detector: str = "",
+        ticket: str | None = None,
+    ) -> Answer:
+        """What `work` makes of the analyzer of that name when its turn has come, in the networks' own thread.
 
         Args:
+            work: raises what it likes.
             checkpoint: a shipped name or an address on the Hub, the default where it is empty; never a folder.
             detector: one of `detect.DETECTORS`, the default where it is empty.
             ticket: a name that `turns.ahead` can be asked about.
@@ -79,32 +88,38 @@ class Engine:
 
         checkpoint, detector = checkpoint or DEFAULT_CHECKPOINT, detector or DEFAULT_DETECTOR
         folder = self.shelf.find(checkpoint, CLASSIFIER)  # a download: before the turn
-        with self.turns.take(ticket or secrets.token_hex(8)):
-            yield self.shelf.take(
-                folder,
-                f"{checkpoint} {detector}",  # it says in its reports what it was asked for by
-                lambda: FaceAnalyzer(read_checkpoint(folder, checkpoint), load_detector(detector)),
-            )
 
-    @contextmanager
-    def generator(self, checkpoint: str, ticket: str | None = None) -> Iterator[FaceGenerator]:
-        """The generator of that name, the default one where it is empty, as `analyzer` gives analyzers.
+        def load() -> FaceAnalyzer:
+            return FaceAnalyzer(read_checkpoint(folder, checkpoint), load_detector(detector))
 
-        Raises:
-            UnknownName, CheckpointError, Busy: as `analyzer`.
-        """
+        how = f"{checkpoint} {detector}"  # it says in its reports what it was asked for by
+        return self._in_turn(ticket, lambda: work(self.shelf.take(folder, how, load)))
+
+    def with_generator(
+        self, work: Callable[[FaceGenerator], Answer], checkpoint: str = "", ticket: str | None = None
+    ) -> Answer:
+        """What `work` makes of the generator of that name, the default one where it is empty: see `with_analyzer`."""
         from facekit.generate import FaceGenerator  # seconds: before the turn, so that nobody waits for it in line
         from facekit.shipped import GENERATOR
 
         folder = self.shelf.find(checkpoint or GENERATOR.default, GENERATOR)
+
+        def load() -> FaceGenerator:
+            return FaceGenerator.from_pretrained(str(folder), device="cpu")
+
+        return self._in_turn(ticket, lambda: work(self.shelf.take(folder, "", load)))
+
+    def _in_turn(self, ticket: str | None, work: Callable[[], Answer]) -> Answer:
+        """Every thread that runs a network has helpers of its own, and where there are more of these than cores they
+        sleep between any two operations: twice as slow. So one thread runs all networks."""
         with self.turns.take(ticket or secrets.token_hex(8)):
-            yield self.shelf.take(folder, "", lambda: FaceGenerator.from_pretrained(str(folder), device="cpu"))
+            return self._networks.submit(work).result()
 
     def _warm_up(self) -> None:
         self.page_is_open.wait(_HEAD_START)
         try:
-            with self.analyzer(DEFAULT_CHECKPOINT, DEFAULT_DETECTOR) as analyzer:
-                analyzer(_FIRST_PHOTO.read_bytes())  # the first call of a network is several times slower
+            photo = _FIRST_PHOTO.read_bytes()
+            self.with_analyzer(lambda analyzer: analyzer(photo))  # the first call of a network is several times slower
         except FacekitError as error:
             self.state, self.failure = "failed", str(error)
         else:
@@ -114,8 +129,7 @@ class Engine:
 
     def _warm_up_drawing(self) -> None:
         try:
-            with self.generator("") as generator:
-                generator.sample(16, seed=0)
+            self.with_generator(lambda generator: generator.sample(16, seed=0))
         except FacekitError:
             self.drawing = "failed"  # who asks for a face is told why
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,14 @@ from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
 from facekit.ui.attributes import EXAMPLES, data_url
 from facekit.ui.cards import card_html
-from facekit.ui.engine import DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, Engine
+from facekit.ui.engine import Engine
 from facekit.ui.told import or_error
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from facekit.analyze import FaceAnalyzer
     from facekit.growth import Growth
 
 _MOST_PORTRAITS = 12
@@ -115,8 +119,7 @@ def _about(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.ui.drawing import FRAMES, Wish
 
     wish = Wish.read(request.get("wish"))
-    with engine.generator(wish.checkpoint, _ticket(request)) as generator:
-        network = generator.generator
+    network = engine.with_generator(lambda generator: generator.generator, wish.checkpoint, _ticket(request))
     name = wish.checkpoint or GENERATOR.default
     folder = home_of(engine.shelf.find(name, GENERATOR))
     growth = growth_of(folder)
@@ -154,8 +157,7 @@ def _faces(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.ui.drawing import Wish, draw_faces, sheet, url
 
     wish = Wish.read(request.get("wish"))
-    with engine.generator(wish.checkpoint, _ticket(request)) as generator:
-        pictures, rows = draw_faces(generator, wish)
+    pictures, rows = engine.with_generator(partial(draw_faces, wish=wish), wish.checkpoint, _ticket(request))
     return {"sheet": url(sheet(pictures)), "size": pictures.shape[1], "rows": (rows > 0.5).int().tolist()}
 
 
@@ -165,10 +167,12 @@ def _read(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.ui.drawing import Wish, draw_faces
 
     wish = Wish.read(request.get("wish"))
-    with engine.generator(wish.checkpoint, _ticket(request)) as generator:
-        pictures, names = draw_faces(generator, wish)[0], generator.attributes
-    with engine.analyzer(DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, _ticket(request)) as analyzer:
-        answers = analyzer.predict(crops_around(pictures, analyzer.framing)).attributes
+    pictures, names = engine.with_generator(
+        lambda generator: (draw_faces(generator, wish)[0], generator.attributes), wish.checkpoint, _ticket(request)
+    )
+    answers = engine.with_analyzer(
+        lambda analyzer: analyzer.predict(crops_around(pictures, analyzer.framing)).attributes, ticket=_ticket(request)
+    )
     if answers is None:
         raise GenerationError("The default network reads no attributes, so that these faces cannot be described.")
     columns = [ATTRIBUTES.index(name) for name in names]
@@ -176,23 +180,34 @@ def _read(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _walk(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.ui.drawing import FRAMES, Wish, draw_walk, sheet, url
+    from facekit.ui.drawing import FRAMES, sheet, url
 
-    wish, first = Wish.read(request.get("wish")), request.get("first", 0)
+    first = request.get("first", 0)
     if not isinstance(first, int) or not 0 <= first < FRAMES:
         raise GenerationError(f"A walk has the pictures 0 to {FRAMES - 1}: start it again.")
-    with engine.generator(wish.checkpoint, _ticket(request)) as generator:
-        frames = draw_walk(generator, wish, range(first, first + _CHUNK))
-    return {"sheets": [url(sheet(frame), "WEBP", quality=88, method=2) for frame in frames]}
+    return {"sheets": [url(sheet(frame), "WEBP", quality=88, method=2) for frame in _walk_from(engine, request, first)]}
+
+
+def _walk_from(engine: Engine, request: dict[str, Any], first: int) -> list[NDArray[np.uint8]]:
+    """A chunk of a walk's pictures."""
+    from facekit.ui.drawing import Wish, draw_walk
+
+    wish, chunk = Wish.read(request.get("wish")), range(first, first + _CHUNK)
+    return engine.with_generator(lambda one: draw_walk(one, wish, chunk), wish.checkpoint, _ticket(request))
 
 
 def _morph(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.ui.drawing import Wish, draw_morph, sheet, url
+    from facekit.ui.drawing import sheet, url
+
+    pictures = _morphed(engine, request)
+    return {"sheet": url(sheet(pictures)), "size": pictures.shape[1]}
+
+
+def _morphed(engine: Engine, request: dict[str, Any]) -> NDArray[np.uint8]:
+    from facekit.ui.drawing import Wish, draw_morph
 
     start, end = Wish.read(request.get("from")), Wish.read(request.get("to"))
-    with engine.generator(start.checkpoint, _ticket(request)) as generator:
-        pictures = draw_morph(generator, start, end)
-    return {"sheet": url(sheet(pictures)), "size": pictures.shape[1]}
+    return engine.with_generator(lambda one: draw_morph(one, start, end), start.checkpoint, _ticket(request))
 
 
 def _growth(engine: Engine, request: dict[str, Any]) -> Growth:
@@ -212,22 +227,18 @@ def _growth_sheets(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _gif(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
-    from facekit.ui.drawing import FRAMES, Wish, draw_morph, draw_walk, gif, growth_frames, sheet
+    from facekit.ui.drawing import FRAMES, gif, growth_frames, sheet
 
     kind = str(request.get("kind"))
     if kind == "growth":
         return {"gif": gif(kind, growth_frames(_growth(engine, request)))}
     if kind == "walk":
-        wish = Wish.read(request.get("wish"))
         frames = []
         for first in range(0, FRAMES, _CHUNK):
-            with engine.generator(wish.checkpoint, _ticket(request)) as generator:
-                frames += draw_walk(generator, wish, range(first, first + _CHUNK))
+            frames += _walk_from(engine, request, first)
         return {"gif": gif(kind, [sheet(frame) for frame in frames])}
     if kind == "morph":
-        start, end = Wish.read(request.get("from")), Wish.read(request.get("to"))
-        with engine.generator(start.checkpoint, _ticket(request)) as generator:
-            pictures = [sheet(picture[None]) for picture in draw_morph(generator, start, end)]
+        pictures = [sheet(picture[None]) for picture in _morphed(engine, request)]
         return {"gif": gif(kind, pictures + pictures[-2:0:-1])}  # there and back
     raise GenerationError(f"There is no animation {kind!r}: choose walk, morph or growth.")
 
@@ -237,13 +248,11 @@ def _portraits(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     size = request.get("size", 64)
     if size not in (32, 64, 128):
         raise GenerationError(f"Portraits of {size} pixels are not made here: choose 32, 64 or 128.")
-    with engine.analyzer(DEFAULT_CHECKPOINT, DEFAULT_DETECTOR, _ticket(request)) as analyzer:
-        from PIL import Image
 
+    def cut(analyzer: FaceAnalyzer) -> list[NDArray[np.uint8]]:
         from facekit.align import crop_face
         from facekit.images import read_image
         from facekit.portraits import portrait
-        from facekit.ui.drawing import url
         from facekit.ui.render import bytes_from_url
 
         photo = None if request.get("example") else bytes_from_url(str(request.get("photo", "")), MAX_BYTES)
@@ -251,7 +260,13 @@ def _portraits(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
         found = analyzer.detector(pixels)
         area = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
         largest = area.argsort()[::-1][:_MOST_PORTRAITS]
-        faces = [portrait(crop_face(pixels, found.landmarks[i]), size) for i in largest]
+        return [portrait(crop_face(pixels, found.landmarks[i]), size) for i in largest]
+
+    faces = engine.with_analyzer(cut, ticket=_ticket(request))
+    from PIL import Image
+
+    from facekit.ui.drawing import url
+
     return {"portraits": [url(Image.fromarray(face)) for face in faces]}
 
 
@@ -307,9 +322,9 @@ def _api_faces(
         raise GenerationError('attributes is not JSON: write it as {"Smiling": true}.') from None
     fields = {"count": count, "seed": seed, "attributes": chosen, "checkpoint": checkpoint or ""}
     wish = Wish.read(fields | {"truncation": truncation or None})
-    with engine.generator(wish.checkpoint) as generator:
-        pictures, rows = draw_faces(generator, wish)
-        names = generator.attributes
+    (pictures, rows), names = engine.with_generator(
+        lambda generator: (draw_faces(generator, wish), generator.attributes), wish.checkpoint
+    )
     faces = [
         {
             "index": i,

@@ -14,12 +14,13 @@ from facekit.images import MAX_BYTES
 from facekit.ui.assets import asset
 from facekit.ui.attributes import EXAMPLE_FILES, EXAMPLES, data_url, example_thumbnails
 from facekit.ui.cards import card_html
-from facekit.ui.engine import DEFAULT_DETECTOR, Engine
+from facekit.ui.engine import Engine
 from facekit.ui.told import or_error
 from facekit.ui.visitor import SIGN_IN, name_of_visitor
 
 if TYPE_CHECKING:
     from facekit.analyze import FaceAnalyzer
+    from facekit.generate import FaceGenerator
 
 _ROUNDS: Final = 5
 _FACES: Final = ("portrait", "several")
@@ -94,14 +95,12 @@ def _open(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
     from facekit.ui.gallery import entry, kind_of
 
     name, folder = _found(engine, _name(request, "name"), anew=bool(request.get("anew")))
-    kind, ticket = kind_of(folder), str(request.get("ticket") or "") or None
+    kind, ticket, known = kind_of(folder), str(request.get("ticket") or "") or None, engine.shelf.speeds
     if kind is CLASSIFIER:
-        with engine.analyzer(name, DEFAULT_DETECTOR, ticket) as analyzer:
-            speed = engine.shelf.speeds.get(folder) or _time_a_face(analyzer)
+        speed = engine.with_analyzer(lambda one: known.get(folder) or _time_a_face(one), name, ticket=ticket)
     else:
-        with engine.generator(name, ticket) as generator:
-            speed = engine.shelf.speeds.get(folder) or _time(lambda: generator.sample(1, seed=0))
-    engine.shelf.speeds[folder] = speed
+        speed = engine.with_generator(lambda one: known.get(folder) or _time_a_sample(one), name, ticket)
+    known[folder] = speed
     return {"entry": entry(name, folder, kind) | {"milliseconds": speed}}
 
 
@@ -136,6 +135,11 @@ def _time_a_face(analyzer: FaceAnalyzer) -> float:
     return _time(lambda: analyzer.predict(crop))
 
 
+def _time_a_sample(generator: FaceGenerator) -> float:
+    """Milliseconds for one face, the median of a few."""
+    return _time(lambda: generator.sample(1, seed=0))
+
+
 def _time(run: Callable[[], object]) -> float:
     run()
     took = []
@@ -162,13 +166,17 @@ def _compare(engine: Engine, request: dict[str, Any]) -> dict[str, Any]:
 
     photo = bytes_from_url(str(request.get("photo", "")), MAX_BYTES)
     pixels, wanted = read_image(photo), bool(request.get("preview")) or shown_otherwise(photo)
-    answers: dict[str, Any] = {}
-    digests = []
-    for place, preview in (("first", wanted), ("second", False)):
-        with engine.analyzer(_name(request, place), DEFAULT_DETECTOR, str(request.get("ticket") or "") or None) as one:
-            answers[place] = report_view(one, pixels, one(pixels), preview)
-            digests.append(one.checkpoint.digest)
-    return answers | {"gate": gate_between(*digests)}
+    ticket = str(request.get("ticket") or "") or None
+
+    def answer(place: str, preview: bool) -> tuple[dict[str, Any], str]:
+        return engine.with_analyzer(
+            lambda one: (report_view(one, pixels, one(pixels), preview), one.checkpoint.digest),
+            _name(request, place),
+            ticket=ticket,
+        )
+
+    (first, old), (second, new) = answer("first", wanted), answer("second", False)
+    return {"first": first, "second": second, "gate": gate_between(old, new)}
 
 
 def _name(request: dict[str, Any], key: str) -> str:
