@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from facekit.allocator import keep_freed_memory
 from facekit.images import MAX_BYTES
 from facekit.ui import about, attributes, generate, lab, live, models
 from facekit.ui.assets import asset
@@ -87,6 +88,7 @@ def build(engine: Engine) -> gr.Blocks:
 
 def launch(page: gr.Blocks, engine: Engine) -> None:
     """Serve the page until the process is told to end; the engine warms up once the page can be seen."""
+    keep_freed_memory()
     page.launch(**launch_options(), prevent_thread_lock=True)
     engine.start()
     page.block_thread()

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from facekit.allocator import keep_freed_memory
+
+keep_freed_memory()  # as the page and the command line do
+
 
 @dataclass(frozen=True)
 class Spent:
