@@ -16,7 +16,7 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, prelu
+from torch.nn.functional import conv2d, linear, prelu
 from torchvision.ops import batched_nms, box_area, nms
 
 from facekit.detect.base import Detections
@@ -111,12 +111,12 @@ class MTCNNDetector:
         for left, top, width, height in levels.places:
             area.resize(picture[top : top + height, left : left + width].numpy())
         answers = self._first(picture)  # (5, h, w)
-        probability = answers[0].sigmoid()
-        y, x = torch.where((probability >= self.thresholds[0]) & (levels.cells >= 0))
+        y, x = torch.where((answers[0] >= self._least) & (levels.cells >= 0))
         order = levels.cells[y, x].argsort(stable=True)  # where scores are equal, the finer level wins
-        order = order[probability[y, x][order].argsort(descending=True, stable=True)][: _bound(0, area)]
+        order = order[answers[0, y, x][order].sigmoid().argsort(descending=True, stable=True)][: _bound(0, area)]
         y, x = y[order], x[order]
-        scores, logits, level = probability[y, x], answers[0, y, x], levels.cells[y, x].long()
+        logits, level = answers[0, y, x], levels.cells[y, x].long()
+        scores = logits.sigmoid()
         corner = torch.stack([x, y], 1) * _STRIDE - levels.corners[level]
         windows = (torch.cat([corner + 1, corner + _CELL], 1) / levels.scales[level, None]).floor()
         kept = batched_nms(windows, scores, level, 0.5)
@@ -202,11 +202,17 @@ class _Proposals(nn.Module):
             state[f"conv4.{part}"] = torch.cat([(face - other)[None], state[f"conv4_2.{part}"]])
         for key, values in self.state_dict().items():
             values.zero_()[tuple(slice(size) for size in state[key].shape)] = state[key]
-        self._half: list[Tensor] | None = None
-        if multiplies_bfloat16():
-            state = self.state_dict()
-            state |= {key: state[key][:1] for key in ("conv4.weight", "conv4.bias")}  # the logit alone
-            self._half = [state[key].bfloat16() for key in _ROUGH_LAYERS + _ROUGH_SLOPES]
+        state = self.state_dict()
+        logit = state | {key: state[key][:1] for key in ("conv4.weight", "conv4.bias")}  # without the offsets
+        rough = [logit[key].bfloat16() for key in _ROUGH_LAYERS + _ROUGH_SLOPES]
+        self._half = rough if multiplies_bfloat16() else None
+        windows = torch.eye(25 * _PNET).view(-1, 5, 5, _PNET).permute(0, 3, 1, 2)
+        first = conv2d(windows, state["conv2.weight"])  # (300, 16, 3, 3)
+        self._matrices = [  # kernel, bias and slopes of every layer, for windows that are looked at one by one
+            (first.permute(0, 2, 3, 1).flatten(1).T, state["conv2.bias"].repeat(9), state["prelu2.weight"].repeat(9)),
+            (state["conv3.weight"].permute(0, 2, 3, 1).flatten(1), state["conv3.bias"], state["prelu3.weight"]),
+            (state["conv4.weight"].flatten(1), state["conv4.bias"], torch.ones(1)),
+        ]
 
     def pool(self, x: Tensor, into: Tensor) -> None:
         """The first part: (1, 3, H, W), sides even, to (1, 12, H / 2 - 1, W / 2 - 1)."""
@@ -228,8 +234,10 @@ class _Proposals(nn.Module):
         answers = x.new_zeros((1, 5, *rough.shape))
         answers[:, 0] = -math.inf
         if len(rows):
-            seen = x[0].unfold(1, 5, 1).unfold(2, 5, 1)[:, rows, columns].transpose(0, 1)  # (N, 12, 5, 5)
-            answers[0, :, rows, columns] = self._answers(seen)[:, :, 0, 0].T
+            seen = x[0].unfold(1, 5, 1).unfold(2, 5, 1)[:, rows, columns].permute(1, 2, 3, 0).flatten(1)  # (N, 300)
+            for kernel, bias, slope in self._matrices:
+                seen = prelu(linear(seen, kernel, bias), slope)
+            answers[0, :, rows, columns] = seen.T
         return answers
 
     def _answers(self, x: Tensor) -> Tensor:

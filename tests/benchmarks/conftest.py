@@ -27,16 +27,20 @@ class Spent:
 
 @pytest.fixture(scope="session")
 def turns() -> Callable[..., list[Spent]]:
-    """`turns(*calls, rounds=15)`: warm calls in turns, so that a busy moment hits all of them."""
+    """`turns(*calls, rounds=15, row=1)`: warm calls in turns, so that a busy moment hits all of them.
 
-    def measure(*calls: Callable[[], object], rounds: int = 15) -> list[Spent]:
+    Each is made `row` times in a row, for the first has what the one before left in the processor's caches.
+    """
+
+    def measure(*calls: Callable[[], object], rounds: int = 15, row: int = 1) -> list[Spent]:
         times: list[list[float]] = [[] for _ in calls]
         for round_ in range(rounds + 3):
             for call, spent in zip(calls, times, strict=True):
-                start = perf_counter()
-                call()
-                if round_ >= 3:  # the first rounds warm up
-                    spent.append(1000 * (perf_counter() - start))
+                for _ in range(row):
+                    start = perf_counter()
+                    call()
+                    if round_ >= 3:  # the first rounds warm up
+                        spent.append(1000 * (perf_counter() - start))
         return [Spent(float(np.median(spent)), float(np.percentile(spent, 95))) for spent in times]
 
     return measure

@@ -26,7 +26,7 @@ def test_beside_facenet_pytorch(
     picture = photo if scene.startswith("one") else crowd(1920, 1080, [200 + 20 * i for i in range(10)])
     ours, peer = MTCNNDetector(min_face_size=smallest), MTCNN(min_face_size=smallest, keep_all=True)
     assert len(ours(picture)) == len(peer.detect(picture)[0]) == (1 if scene.startswith("one") else 10)
-    mine, theirs = turns(lambda: ours(picture), lambda: peer.detect(picture))
+    mine, theirs = turns(lambda: ours(picture), lambda: peer.detect(picture), row=3)
     print(f"\n{scene}, from {smallest} px: {mine}; facenet-pytorch {theirs}; {theirs.median / mine.median:.1f} times")
     assert theirs.median > LEAST * mine.median
 
@@ -37,6 +37,6 @@ def test_textures(cell: int, turns: Callable[..., Any]) -> None:
     picture = cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC)
     ours, peer = MTCNNDetector(), MTCNN(min_face_size=24, keep_all=True)
     assert not (ours(picture).scores > 0.95).any()  # type: ignore[arg-type]
-    mine, theirs = turns(lambda: ours(picture), lambda: peer.detect(picture))
+    mine, theirs = turns(lambda: ours(picture), lambda: peer.detect(picture), row=3)
     print(f"\nnoise of {cell} px: {mine}; facenet-pytorch {theirs}")
     assert mine.median <= TEXTURE_MS
