@@ -73,7 +73,7 @@ class SummedArea:
 def _lengths(ends: Tensor) -> tuple[Tensor, Tensor]:
     """Widths (N, 1, 3 * side), thrice each, and heights (N, side, 1) of windows that end at (N, 2, 2 * side)."""
     wide, high = ends.unflatten(2, (2, -1)).diff(dim=2)[:, :, 0].float().unbind(1)
-    return wide.repeat_interleave(3, 1)[:, None], high[:, :, None]
+    return wide[:, :, None].expand(-1, -1, 3).flatten(1)[:, None], high[:, :, None]
 
 
 @lru_cache(maxsize=256)
