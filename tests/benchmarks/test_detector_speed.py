@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facekit.detect.mtcnn import MTCNNDetector
 
-LEAST = 2.3
+LEAST = 2.5
 TEXTURE_MS = 60
 
 
