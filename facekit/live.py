@@ -191,7 +191,7 @@ class LiveAnalyzer:
     def _read(self, pixels: NDArray[np.uint8]) -> None:
         """Refresh the answers of the faces that have waited longest."""
         due = [t for t in self._tracks if t.seen == self._now and self._now - t.read >= self.read_every]
-        due = sorted(due, key=lambda track: track.read)[: self.reads]
+        due = sorted(due, key=lambda track: (track.read, track.box[0]))[: self.reads]  # new ones from left to right
         if not due:
             return
         crops = [crop_face(pixels, _landmarks(track), framing=self.analyzer.framing) for track in due]
