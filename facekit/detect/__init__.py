@@ -8,7 +8,7 @@ __all__ = ["DETECTORS", "EDITIONS", "Detections", "Detector", "load_detector"]
 DETECTORS = ("mtcnn", "haar")
 """The names `load_detector` knows, the default first."""
 
-EDITIONS = {"mtcnn": 4, "haar": 1}
+EDITIONS = {"mtcnn": 5, "haar": 1}
 """A number for each detector that goes up when its boxes change: crops of an earlier edition are made again."""
 
 

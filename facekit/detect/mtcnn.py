@@ -34,6 +34,7 @@ _ROUGH_LAYERS = ("conv2.weight", "conv2.bias", "conv3.weight", "conv3.bias", "co
 _ROUGH_SLOPES = ("prelu2.weight", "prelu3.weight")
 _ROUGH, _WORTH_A_LOOK = 0.5, 16_000  # more than a logit in bfloat16 is off by; cells from which it saves time
 _FOLLOWING, _NEAR = 2, 0.12  # looks at a face that moves, and by how much of its width it must have for the second
+_BEYOND = 0.1  # share of a candidate that may be cut off by the border
 _FIRST_PIXEL = torch.tensor([1, 1, 0, 0])  # the networks count from 1, ends included
 _CHUNK = 160 * 24**2  # pixels of candidates at once: fewer and more were timed slower
 
@@ -148,7 +149,7 @@ class MTCNNDetector:
         """RNet: fewer and better squares (M, 4), best first."""
         if not len(boxes):
             return boxes
-        offsets, probability = self._answers(self._rnet, area, boxes, 24)
+        offsets, probability = self._answers(self._rnet, area, _pixels(boxes), 24)
         passed = probability[:, 1] > self.thresholds[1]
         boxes, scores, offsets = boxes[passed], probability[passed, 1], offsets[passed]
         kept = nms(boxes, scores, 0.7)[: _bound(2, area)]
@@ -165,14 +166,14 @@ class MTCNNDetector:
 
     def _look(self, area: SummedArea, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """ONet on squares (N, 4): the boxes (N, 4), scores (N,) and landmarks (N, 5, 2) that it sees there."""
-        offsets, points, probability = self._answers(self._onet, area, boxes, 48)
+        offsets, points, probability = self._answers(self._onet, area, _within(area, _pixels(boxes)), 48)
         size = (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]  # (N, 1, 2)
         landmarks = boxes[:, None, :2] - 1 + size * torch.stack([points[:, :5], points[:, 5:]], 2)
         return _shift(boxes, offsets), probability[:, 1], landmarks
 
-    def _answers(self, net: nn.Module, area: SummedArea, boxes: Tensor, side: int) -> tuple[Tensor, ...]:
-        """What `net` says of the parts of a picture in boxes (N, 4), N at least 1: one tensor (N, ...) an output."""
-        parts = [net(self._input(area.crops(some, side))) for some in _pixels(boxes).split(_CHUNK // side**2)]
+    def _answers(self, net: nn.Module, area: SummedArea, pixels: Tensor, side: int) -> tuple[Tensor, ...]:
+        """What `net` says of parts of a picture (N, 4), N at least 1: one tensor (N, ...) an output."""
+        parts = [net(self._input(area.crops(some, side))) for some in pixels.split(_CHUNK // side**2)]
         return tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
 
     def _ready(self, net: nn.Module) -> nn.Module:
@@ -325,6 +326,16 @@ def _bound(stage: int, area: SummedArea) -> int:
 def _pixels(boxes: Tensor) -> Tensor:
     """Boxes (N, 4) as whole pixels counted from 0, ends excluded."""
     return boxes.long() - _FIRST_PIXEL
+
+
+def _within(area: SummedArea, pixels: Tensor) -> Tensor:
+    """The same parts (N, 4) of a picture, without what little of them is beyond its border.
+
+    So facenet-pytorch cuts all of them, and what is left is stretched to a square. Where it is much, grey finds better.
+    """
+    inside = pixels.clamp(min=0).minimum(torch.tensor([area.width, area.height] * 2))
+    little = box_area(inside) > (1 - _BEYOND) * box_area(pixels)
+    return torch.where(little[:, None], inside, pixels)
 
 
 def _shift(boxes: Tensor, offsets: Tensor, inclusive: int = 1) -> Tensor:
