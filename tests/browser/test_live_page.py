@@ -53,7 +53,7 @@ def test_the_camera_is_read_as_it_runs(page: Any, artefacts: Path) -> None:
     start(page)
     page.wait_for_function(f"parseFloat(document.querySelector('{ROOT}').dataset.analyses) >= 2")
     assert re.search(
-        r"1 face · \d+ pictures a second · \d+ analyses a second · [\d,]+ ms behind",
+        r"1 face\s· \d+ pictures a second\s· \d+ analyses a second\s· [\d,]+ ms behind",
         page.inner_text(f"{ROOT} [data-part=line]"),
     )
     first = page.inner_text(f"{ROOT} [data-part=people] li")

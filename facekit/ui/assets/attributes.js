@@ -35,8 +35,8 @@
     }
     function drawLine() {
       const { report, milliseconds, checkpoint, detector } = now.answer, n = report.faces.length;
-      part("line").textContent = [t(n === 1 ? "line.faces.one" : "line.faces", { n }), t("line.speed", { n: milliseconds }),
-        t("line.checkpoint", { name: checkpoint }), t("line.detector", { name: detector })].join(" · ");
+      part("line").textContent = facekit.inLine([t(n === 1 ? "line.faces.one" : "line.faces", { n }), t("line.speed", { n: milliseconds }),
+        t("line.checkpoint", { name: checkpoint }), t("line.detector", { name: detector })]);
     }
     function drawBoxes() {
       const { report } = now.answer, [w, hgt] = [report.width, report.height], share = (v, all) => `${(100 * v / all).toFixed(3)}%`;

@@ -21,6 +21,7 @@
     return new Intl.NumberFormat(facekit.language, { style: "percent" }).format(shown).replace(/\s*%/, "\u00a0%");
   };
   facekit.decimal = (value, digits = 1) => value.toLocaleString(facekit.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  facekit.inLine = (parts) => parts.filter(Boolean).join("\u00a0· ");  // a line may end with the dot, and never begins with it
   facekit.translate = (root) => {
     for (const node of root.querySelectorAll("[data-t]")) node.textContent = facekit.t(node.dataset.t);
     for (const node of root.querySelectorAll("[data-t-label]")) node.setAttribute("aria-label", facekit.t(node.dataset.tLabel));

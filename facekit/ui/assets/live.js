@@ -178,8 +178,8 @@
       if (on || now.state === "paused") {
         const n = overlay.count, number = new Intl.NumberFormat(facekit.language, { maximumFractionDigits: 0 });
         if (on) Object.assign(root.dataset, { pictures: pictures.value.toFixed(1), analyses: analyses.value.toFixed(1), latency: latency.value.toFixed(0) });
-        part("line").textContent = [t(n === 1 ? "line.faces.one" : "line.faces", { n }), on && t("live.pictures", { n: number.format(pictures.value) }),
-          on && t("live.analyses", { n: number.format(analyses.value) }), on && t("live.latency", { n: number.format(latency.value) })].filter(Boolean).join(" · ");
+        part("line").textContent = facekit.inLine([t(n === 1 ? "line.faces.one" : "line.faces", { n }), on && t("live.pictures", { n: number.format(pictures.value) }),
+          on && t("live.analyses", { n: number.format(analyses.value) }), on && t("live.latency", { n: number.format(latency.value) })]);
         people();
       }
     }

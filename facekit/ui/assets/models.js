@@ -59,7 +59,7 @@
     }
     function facts(entry) {
       const speed = entry.milliseconds === undefined ? "…" : t(entry.kind === "classifier" ? "models.speed" : "models.speed.make", { n: entry.milliseconds < 10 ? entry.milliseconds.toLocaleString(facekit.language) : Math.round(entry.milliseconds) });
-      return [entry.answers.map((one) => t("models.answers." + one)).join(", "), t("models.size", { n: whole(Number((entry.bytes / 1e6).toFixed(1))) }), speed].join(" · ");
+      return facekit.inLine([entry.answers.map((one) => t("models.answers." + one)).join(", "), t("models.size", { n: whole(Number((entry.bytes / 1e6).toFixed(1))) }), speed]);
     }
     function panel(entry) {
       const reads = entry.kind === "classifier", chosen = reads && facekit.checkpointInUse?.() === entry.name;
