@@ -221,11 +221,13 @@ def test_faces_a_little_under_the_smallest_size(astronaut: Picture) -> None:
 @pytest.mark.parametrize("size", [(640, 480), (641, 333), (97, 1200), (25, 25), (24, 24), (1921, 1081)])
 def test_every_level_of_the_pyramid_has_its_own_place(size: tuple[int, int]) -> None:
     pyramid = _pyramid(*size, 0.5, 0.709)
-    taken = np.zeros(pyramid.size, int)
+    taken, grey = np.zeros((2, *pyramid.size), int)
     for x, y, width, height in pyramid.places:
         assert x % 2 == y % 2 == 0
         taken[y : y + height, x : x + width] += 1
-    assert taken.max() == 1
+    for x, y, width, height in pyramid.gaps:
+        grey[y : y + height, x : x + width] += 1
+    assert (taken + grey == 1).all()
     assert taken.mean() > 0.6
     for i, (_, _, width, height) in enumerate(pyramid.places):
         _, answers = PNet()(torch.zeros(1, 3, height, width))

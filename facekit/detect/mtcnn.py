@@ -109,7 +109,9 @@ class MTCNNDetector:
         if min(area.width, area.height) * scale < _CELL:
             return torch.zeros((0, 4))
         levels = _pyramid(area.width, area.height, scale, self.factor)
-        picture = torch.full((*levels.size, 3), GREY)
+        picture = torch.empty((*levels.size, 3))
+        for left, top, width, height in levels.gaps:
+            picture[top : top + height, left : left + width] = GREY
         for left, top, width, height in levels.places:
             area.resize(picture[top : top + height, left : left + width].numpy())
         answers = self._first(picture)  # (5, h, w)
@@ -269,6 +271,7 @@ class _Pyramid:
     Attributes:
         size: height and width of the picture.
         places: x, y, width and height of every level.
+        gaps: of the rectangles between them.
         scales: (L,) of every level relative to the image.
         corners: (L, 2) x and y of every level's corner.
         cells: which level a cell of PNet's output belongs to, -1 for none: (h, w) int8.
@@ -276,6 +279,7 @@ class _Pyramid:
 
     size: tuple[int, int]
     places: list[tuple[int, int, int, int]]
+    gaps: list[tuple[int, int, int, int]]
     scales: Tensor
     corners: Tensor
     cells: Tensor
@@ -286,7 +290,9 @@ def _pyramid(width: int, height: int, scale: float, factor: float) -> _Pyramid:
     """The levels from `scale` until the image is as small as a cell, one at least, each in the first free place."""
     scales: list[float] = []
     places: list[tuple[int, int, int, int]] = []
-    free = [(0, 0, math.inf, height * scale + 2)]  # x, y, width and height of rectangles, the unbounded one last
+    free = [
+        (0, 0, math.inf, _even(int(height * scale) + 2))
+    ]  # x, y, width and height of rectangles, the unbounded one last
     while min(width, height) * scale >= _CELL:
         w, h = int(width * scale + 1), int(height * scale + 1)
         x, y, room, depth = place = next(place for place in free if w <= place[2] and h <= place[3])
@@ -297,10 +303,14 @@ def _pyramid(width: int, height: int, scale: float, factor: float) -> _Pyramid:
         scales.append(scale)
         scale *= factor
     size = (_even(max(y + h for _, y, _, h in places)), _even(max(x + w for x, _, w, _ in places)))
+    right, bottom = size[::-1]
+    gaps = [(x, y, int(min(w, right - x)), min(h, bottom - y)) for x, y, w, h in free if x < right and y < bottom]
+    gaps += [(x, y + h, w, 1) for x, y, w, h in places if h % _STRIDE]
+    gaps += [(x + w, y, 1, _even(h)) for x, y, w, h in places if w % _STRIDE]
     cells = torch.full((_cells(size[0]), _cells(size[1])), -1, dtype=torch.int8)
     for i, (x, y, w, h) in enumerate(places):
         cells[y // 2 : y // 2 + _cells(h), x // 2 : x // 2 + _cells(w)] = i
-    return _Pyramid(size, places, torch.tensor(scales), torch.tensor(places)[:, :2], cells)
+    return _Pyramid(size, places, gaps, torch.tensor(scales), torch.tensor(places)[:, :2], cells)
 
 
 def _even(length: int) -> int:
@@ -357,9 +367,12 @@ def _support(some: Tensor, windows: Tensor, logits: Tensor) -> Tensor:
     A face is seen in many windows of several levels, what only looks like one in few: of photos of groups and of empty
     rooms two thirds of the candidates are left.
     """
-    area = box_area(windows)
-    least = (area[some, None] + area) * (_NEIGHBOUR / (1 + _NEIGHBOUR))
-    return (_intersections(windows[some], windows) > least).float() @ logits.clamp(min=0)
+    least, weights = box_area(windows) * (_NEIGHBOUR / (1 + _NEIGHBOUR)), logits.clamp(min=0)
+    parts = [  # few at once, for all do not fit the processor's caches
+        (_intersections(windows[part], windows).sub_(least) > least[part, None]).float() @ weights
+        for part in some.split(128)
+    ]
+    return torch.cat(parts)
 
 
 def _nms_min(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:

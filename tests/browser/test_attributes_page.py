@@ -75,7 +75,9 @@ def test_photo_to_card(page: Any) -> None:
     card = page.locator(".fk-card")
     assert re.search(r"about \d+", card.inner_text())
     assert "expression (appearance)" in card.inner_text()
-    assert re.search(r"\d faces?\s· \d+ ms\s· checkpoint default\s· detector mtcnn", page.inner_text("[data-part=line]"))
+    assert re.search(
+        r"\d faces?\s· \d+ ms\s· checkpoint default\s· detector mtcnn", page.inner_text("[data-part=line]")
+    )
     assert re.search(r"\d faces? found", page.inner_text("[data-part=said]"))
     box, picture = (
         page.locator(".fk-box[aria-pressed=true]").bounding_box(),
