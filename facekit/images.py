@@ -77,14 +77,13 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | NDArray[Any]
 def shown_otherwise(data: bytes) -> bool:
     """Whether browsers show a file otherwise than `read_image` reads it.
 
-    Chromium passes over the orientation of a WebP file, and an animated PNG is played without the still picture that
-    may come before it. False for what cannot be read.
+    They play what is animated, of which only the first picture is read, and Chromium passes over the orientation of a
+    WebP file. False for what cannot be read.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["WEBP", "PNG"]) as image:
-            if image.format == "PNG":
-                return bool(image.info.get("default_image"))
-            return _orientation(image) in _TURNS
+        with Image.open(io.BytesIO(data), formats=["GIF", "PNG", "WEBP"]) as image:
+            turned = image.format == "WEBP" and _orientation(image) in _TURNS
+            return turned or bool(getattr(image, "is_animated", False))
     except Exception:  # a damaged header can raise anything
         return False
 
