@@ -247,6 +247,19 @@ def join(
 
 
 @app.command()
+def average(
+    checkpoints: Annotated[list[str], typer.Argument(help="Two or more: shipped names, folders or Hub repositories.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the averaged checkpoint.")],
+    description: Annotated[str, typer.Option("--description", help="What it is; the first one's if not said.")] = "",
+) -> None:
+    """Make one checkpoint of several of one network, with the mean of their weights; calibrate it next."""
+    from training.average import average as run
+
+    run(checkpoints, out, description=description)
+    typer.echo(out)
+
+
+@app.command()
 def calibrate(
     checkpoint: Annotated[Path, typer.Argument(help="Its folder, whose config is written.")],
     recipe: Annotated[str, typer.Argument(help="The recipe whose sets to use.")],

@@ -301,6 +301,10 @@ def run_facts(training: Mapping[str, Any]) -> str:
     return (
         table(("", ""), rows, words=2)
         + f"\n<details><summary>The whole recipe</summary>\n\n```yaml\n{listing}```\n\n</details>\n"
+        + "".join(
+            f"\nIts weights are averaged with those of this run:\n\n{run_facts(other)}"
+            for other in training.get("averaged_with", [])
+        )
     )
 
 

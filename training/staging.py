@@ -197,11 +197,12 @@ def _stage_log(source: Source, part: Path) -> None:
 
 
 def _write_making(source: Source, part: Path, training: Mapping[str, Any]) -> None:
-    """The recipe, as `fit` reads it (of a joined network one document a member), and what it ran on."""
+    """The recipe, as `fit` reads it (one document a run of joined and averaged networks), and what it ran on."""
     from training.experiment import hardware
 
     members: list[Mapping[str, Any]] = training.get("members") or [training]
-    recipes = [dict(member["recipe"]) for member in members if member.get("recipe")]
+    runs = [run for member in members for run in (member, *member.get("averaged_with", []))]
+    recipes = [dict(run["recipe"]) for run in runs if run.get("recipe")]
     if not recipes and (source.home / _RUN_RECIPE).is_file():
         kept = _read_recipe(source.home / _RUN_RECIPE)
         recipes = [{key: value for key, value in kept.items() if key not in _PLACES}]
@@ -209,7 +210,7 @@ def _write_making(source: Source, part: Path, training: Mapping[str, Any]) -> No
         kind = {"kind": "gan"} if source.kind is GENERATOR else {}
         text = yaml.safe_dump_all([kind | r for r in recipes], sort_keys=False, allow_unicode=True, width=100)
         write_text(part / RECIPE_FILE, text)
-    made = [{key: member[key] for key in ("commit", "versions") if key in member} for member in members]
+    made = [{key: run[key] for key in ("commit", "versions") if key in run} for run in runs]
     pushed = {"commit": commit(), "versions": versions(), "hardware": hardware()}
     write_record(part / ENVIRONMENT_FILE, {"trained": made if len(made) > 1 else made[0], "pushed": pushed})
 
